@@ -1,0 +1,1 @@
+"""The offline laboratory: head model → simulated EEG → trained ConvDip → ONNX bundle."""
