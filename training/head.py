@@ -1,0 +1,189 @@
+"""Head model: anatomy → source space, BEM, electrodes → lead field (section 2.1)."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mne
+import nibabel.freesurfer as freesurfer
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import ConfigError
+from realtime.head import Head
+from training.config import HeadConfig, fingerprint
+from training.grid import interpolation_matrix
+from training.template import write_template_subject
+
+log = logging.getLogger(__name__)
+
+# Changes with the code below, so that a cached head model of older code is not taken.
+VERSION = 1
+
+
+def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
+    """Return the head model of a configuration, from the cache where it is there."""
+    path = cache / f"head-{fingerprint(config, VERSION)}.npz"
+    if path.is_file():
+        log.info("head model: from %s", path)
+        return Head.load(path)
+    cache.mkdir(parents=True, exist_ok=True)
+    head = build_head(config)
+    unfinished = path.with_suffix(".part.npz")
+    head.save(unfinished)
+    unfinished.replace(path)
+    return head
+
+
+def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -> Head:
+    """Compute a head model (about two minutes on two cores).
+
+    Parameters
+    ----------
+    config : HeadConfig
+    progress : callable
+        Gets one line before each step.
+
+    Raises
+    ------
+    ConfigError
+        If the anatomy or an electrode is not there.
+    """
+    with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
+        progress(f"head model 1/5: anatomy of {config.subject!r}")
+        subject, subjects_dir, trans, ico = _anatomy(config, Path(scratch))
+        progress(f"head model 2/5: source space {config.spacing}")
+        source_space = mne.setup_source_space(
+            subject, spacing=config.spacing, subjects_dir=subjects_dir, add_dist="patch"
+        )
+        progress("head model 3/5: three-shell boundary element model (a minute or two)")
+        model = mne.make_bem_model(
+            subject, ico=ico, conductivity=config.conductivity_s_m, subjects_dir=subjects_dir
+        )
+        bem = mne.make_bem_solution(model)
+        progress(f"head model 4/5: lead field of {len(config.electrodes)} electrodes")
+        info = _electrodes(config.electrodes)
+        forward = mne.make_forward_solution(info, trans, source_space, bem, meg=False, eeg=True)
+        forward = mne.convert_forward_solution(forward, surf_ori=True, force_fixed=True)
+        n_dipoles = sum(int(hemisphere["nuse"]) for hemisphere in source_space)
+        if forward["nsource"] != n_dipoles:
+            raise ConfigError(
+                f"{n_dipoles - forward['nsource']} of {n_dipoles} dipoles lie outside the "
+                f"inner skull of {subject!r}: check its BEM surfaces"
+            )
+        progress("head model 5/5: surfaces and atlas")
+        return _assemble(config, forward, Path(subjects_dir) / subject)
+
+
+def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, Any, int | None]:
+    """Return subject, subjects folder, head↔MRI transform and how to decimate its BEM."""
+    if config.subject == "template":
+        subject = write_template_subject(scratch)
+        return subject, scratch, "fsaverage", None
+    if config.subject == "fsaverage" and not config.subjects_dir:
+        folder = Path(mne.datasets.fetch_fsaverage(verbose="error"))
+        return "fsaverage", folder.parent, "fsaverage", 4
+    subjects_dir = Path(config.subjects_dir)
+    folder = subjects_dir / config.subject
+    for needed in ("surf/lh.white", "surf/rh.sphere", "bem/inner_skull.surf"):
+        if not (folder / needed).exists():
+            raise ConfigError(
+                f"{folder / needed} is not there: [head] subject needs FreeSurfer surfaces "
+                "and a BEM (mne watershed_bem), or use subject = 'template'"
+            )
+    return config.subject, subjects_dir, config.trans or "fsaverage", 4
+
+
+def _electrodes(names: tuple[str, ...]) -> mne.Info:
+    """Return an MNE info with the electrodes at their 10-05 places on the template head."""
+    montage = mne.channels.make_standard_montage("colin27_1005")
+    missing = [name for name in names if name not in montage.ch_names]
+    if missing:
+        raise ConfigError(f"electrodes {', '.join(missing)} are not in the 10-05 system")
+    info = mne.create_info(list(names), sfreq=100.0, ch_types="eeg")
+    info.set_montage(montage)
+    return info
+
+
+def _assemble(config: HeadConfig, forward: mne.Forward, subject_dir: Path) -> Head:
+    """Collect what the bundle carries from the forward solution and the surfaces."""
+    lead_field = forward["sol"]["data"]
+    lead_field = lead_field - lead_field.mean(axis=0)
+    head_to_mri = mne.transforms.invert_transform(forward["mri_head_t"])
+    electrodes_head_m = np.array([ch["loc"][:3] for ch in forward["info"]["chs"]])
+    left, right = forward["src"]
+    vertices = [hemisphere["vertno"] for hemisphere in (left, right)]
+    triangles = []
+    for hemisphere, offset in ((left, 0), (right, left["nuse"])):
+        number = np.full(hemisphere["np"], -1)
+        number[hemisphere["vertno"]] = np.arange(hemisphere["nuse"]) + offset
+        triangles.append(number[hemisphere["use_tris"]])
+    # A forward solution holds positions in head coordinates; the bundle's are MRI surface RAS.
+    dipoles_m = mne.transforms.apply_trans(head_to_mri, forward["source_rr"])
+    normals = mne.transforms.apply_trans(head_to_mri, forward["source_nn"], move=False)
+    atlas, atlas_names = _atlas(subject_dir, vertices)
+    return Head(
+        channels=tuple(config.electrodes),
+        electrodes_m=mne.transforms.apply_trans(head_to_mri, electrodes_head_m).astype(
+            np.float32
+        ),
+        interpolation=interpolation_matrix(config.electrodes),
+        lead_field=lead_field.astype(np.float32),
+        dipoles_m=dipoles_m.astype(np.float32),
+        normals=normals.astype(np.float32),
+        triangles=np.concatenate(triangles).astype(np.int32),
+        inflated_m=_inflated(subject_dir, vertices).astype(np.float32),
+        sulcal_depth=_per_vertex(
+            subject_dir, "sulc", vertices, freesurfer.read_morph_data
+        ).astype(np.float32),
+        atlas=atlas,
+        atlas_names=atlas_names,
+        n_left=int(left["nuse"]),
+    )
+
+
+def _per_vertex(
+    subject_dir: Path,
+    surface: str,
+    vertices: list[NDArray[np.int64]],
+    read: Callable[[Path], Any],
+) -> NDArray[Any]:
+    """Read a per-vertex file of both hemispheres at the dipoles' vertices."""
+    parts = [
+        np.asarray(read(subject_dir / "surf" / f"{hemisphere}.{surface}"))[chosen]
+        for hemisphere, chosen in zip(("lh", "rh"), vertices, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _inflated(subject_dir: Path, vertices: list[NDArray[np.int64]]) -> NDArray[Any]:
+    """Read the inflated surfaces, in metres, the hemispheres side by side."""
+    inflated_m = _per_vertex(
+        subject_dir, "inflated", vertices, lambda path: mne.read_surface(path)[0] * 1e-3
+    )
+    n_left = len(vertices[0])
+    # Each hemisphere is inflated about its own origin: set them 5 mm apart.
+    inflated_m[:n_left, 0] -= inflated_m[:n_left, 0].max() + 2.5e-3
+    inflated_m[n_left:, 0] -= inflated_m[n_left:, 0].min() - 2.5e-3
+    return inflated_m
+
+
+def _atlas(
+    subject_dir: Path, vertices: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Read the Desikan-Killiany labels (``aparc``) at the dipoles' vertices."""
+    indices: list[NDArray[np.int32]] = []
+    names: list[str] = []
+    for hemisphere, chosen in zip(("lh", "rh"), vertices, strict=True):
+        path = subject_dir / "label" / f"{hemisphere}.aparc.annot"
+        labels, _, label_names = freesurfer.read_annot(path)
+        # FreeSurfer marks vertices without a label by -1; its own name for them is unknown.
+        known = [name.decode() for name in label_names]
+        at_dipoles = np.where(labels[chosen] < 0, known.index("unknown"), labels[chosen])
+        indices.append((at_dipoles + len(names)).astype(np.int32))
+        names += [f"{name}-{hemisphere}" for name in known]
+    return np.concatenate(indices), tuple(names)

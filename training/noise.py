@@ -1,0 +1,131 @@
+"""The pool of noise segments that simulated trials draw from (section 2.2).
+
+Recorded where recordings are given, synthetic otherwise; both go through the paper's chain:
+band-pass, 100 Hz, missing electrodes interpolated, one-second segments, baseline, average
+reference. Segments are scaled so that the largest channel SD is 1, which is the paper's
+single-trial noise level.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import mne
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import ConfigError, RecordingError
+from realtime.head import Head
+from realtime.montage import electrode_name
+from realtime.noise import background_eeg
+from realtime.replay import read_recording
+from training.config import NoiseConfig, fingerprint
+
+log = logging.getLogger(__name__)
+
+SEGMENT_S = 1.0
+# Fewest electrodes a recording must have: interpolating more than a third makes noise that
+# no longer has the covariance of EEG.
+MIN_ELECTRODES = 18
+SYNTHETIC_SFREQ_HZ = 200.0
+SEGMENTS_PER_SYNTHETIC_RECORDING = 20
+
+
+def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArray[np.float32]:
+    """Return noise segments, from the cache where they are there.
+
+    Parameters
+    ----------
+    config : NoiseConfig
+    head : Head
+        Electrodes; for synthetic noise also the lead field.
+    seed : int
+    cache : Path
+
+    Returns
+    -------
+    pool : ndarray, shape (n_segments, n_times, n_electrodes)
+        Average-referenced; the largest channel SD of each segment is 1.
+    """
+    geometry = hashlib.sha256(head.lead_field.tobytes()).hexdigest()
+    path = cache / f"noise-{fingerprint(config, seed, geometry)}.npy"
+    if path.is_file():
+        log.info("noise: from %s", path)
+        cached: NDArray[np.float32] = np.load(path)
+        return cached
+    rng = np.random.default_rng([seed, 0])
+    with mne.use_log_level("error"):
+        if config.recordings:
+            sources = [_recorded(Path(name), head) for name in config.recordings]
+        else:
+            n_recordings = -(-config.n_segments // SEGMENTS_PER_SYNTHETIC_RECORDING)
+            log.info("noise: %d synthetic recordings", n_recordings)
+            sources = [_synthetic(head, rng) for _ in range(n_recordings)]
+        segments = np.concatenate([_segments(raw, config) for raw in sources])
+    pool = segments[rng.permutation(len(segments))[: config.n_segments]]
+    if len(pool) < config.n_segments:
+        log.warning("noise: %d segments, asked for %d", len(pool), config.n_segments)
+    cache.mkdir(parents=True, exist_ok=True)
+    np.save(path, pool, allow_pickle=False)
+    return pool
+
+
+def _synthetic(head: Head, rng: np.random.Generator) -> mne.io.BaseRaw:
+    """Return one synthetic recording, two seconds longer than its segments for the filter."""
+    n_times = int((SEGMENTS_PER_SYNTHETIC_RECORDING * SEGMENT_S + 2) * SYNTHETIC_SFREQ_HZ)
+    eeg = background_eeg(head, n_times, SYNTHETIC_SFREQ_HZ, rng)
+    info = mne.create_info(list(head.channels), SYNTHETIC_SFREQ_HZ, "eeg")
+    return mne.io.RawArray(eeg.T, info)
+
+
+def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
+    """Return a recording with the model's electrodes in order, missing ones interpolated."""
+    raw = read_recording(path)
+    wanted = set(head.channels)
+    names = {label: electrode_name(label, wanted) for label in raw.ch_names}
+    found = {label: name for label, name in names.items() if name is not None}
+    if len(set(found.values())) < MIN_ELECTRODES:
+        raise RecordingError(
+            f"{path} has {len(set(found.values()))} of the model's {len(wanted)} electrodes: "
+            f"noise needs at least {MIN_ELECTRODES}"
+        )
+    raw.pick(list(found)).load_data().rename_channels(found)
+    missing = [name for name in head.channels if name not in found.values()]
+    if missing:
+        log.info("noise: %s lacks %s: interpolated", path.name, ", ".join(missing))
+        info = mne.create_info(missing, raw.info["sfreq"], "eeg")
+        blank = mne.io.RawArray(np.zeros((len(missing), raw.n_times)), info)
+        raw.add_channels([blank], force_update_info=True)
+    raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"))
+    raw.set_montage(mne.channels.make_standard_montage("colin27_1005"))
+    raw.info["bads"] = missing
+    raw.interpolate_bads()
+    return raw.pick(list(head.channels)).reorder_channels(list(head.channels))
+
+
+def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
+    """Filter, resample and cut a recording."""
+    low_hz, high_hz = config.band_hz
+    if raw.info["sfreq"] < config.sfreq_hz:
+        raise ConfigError(
+            f"a recording has {raw.info['sfreq']:g} Hz: expected at least "
+            f"{config.sfreq_hz:g} Hz"
+        )
+    # Butterworth, forwards and backwards: a 0.1 Hz FIR filter would be longer than many files.
+    raw.filter(low_hz, high_hz, method="iir").resample(config.sfreq_hz)
+    eeg = raw.get_data().T
+    eeg -= eeg.mean(axis=1, keepdims=True)
+    margin = round(config.sfreq_hz)  # one second at each end, where the filter settles
+    length = round(SEGMENT_S * config.sfreq_hz)
+    usable = eeg[margin : len(eeg) - margin]
+    count = len(usable) // length
+    segments = usable[: count * length].reshape(count, length, -1)
+    segments = segments - segments[:, : round(config.baseline_s * config.sfreq_hz)].mean(
+        axis=1, keepdims=True
+    )
+    level = segments.std(axis=1).max(axis=1)
+    kept = level > 0  # a segment of a disconnected amplifier is no noise
+    scaled: NDArray[np.float32] = (segments[kept] / level[kept, None, None]).astype(np.float32)
+    return scaled
