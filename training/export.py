@@ -1,0 +1,211 @@
+"""From a trained network to a model bundle: ONNX, head model and card."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import subprocess
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from realtime.bundle import FILES, sha256_of
+from realtime.errors import ConfigError, ConvDipError
+from realtime.head import Head
+from realtime.network import Network
+from training.config import TrainingConfig
+from training.convdip import load_network
+from training.evaluate import evaluate
+from training.grid import SHAPE
+
+log = logging.getLogger(__name__)
+
+Float = NDArray[np.float32]
+N_CHECKED = 1000
+TOLERANCE = 1e-5
+OPSET = 18
+
+
+class ExportError(ConvDipError):
+    """The exported model does not compute what the network computes."""
+
+
+def export(
+    network_path: Path,
+    config: TrainingConfig,
+    head: Head,
+    noise: Float,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write a model bundle and return its card.
+
+    Parameters
+    ----------
+    network_path : Path
+        ``network.keras`` from `training.fit.fit`; ``history.json`` lies beside it.
+    config : TrainingConfig
+    head : Head
+    noise : ndarray, shape (n_segments, n_times, n_electrodes)
+        For the evaluation on the card.
+    folder : Path
+        Made if it is not there.
+
+    Raises
+    ------
+    ConfigError
+        If Keras does not run on TensorFlow, which the converter needs.
+    ExportError
+        If ONNX and Keras differ by more than 1e-5.
+    """
+    network = load_network(network_path)
+    model = to_onnx(network)
+    difference = check_against_keras(model, network, head.n_dipoles)
+    log.info("export: Keras and ONNX differ by at most %.1e", difference)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(model)
+    head.save(folder / "head.npz")
+    session = Network(model, head.n_dipoles, "cpu")
+    log.info("export: evaluating on simulated samples")
+    evaluation = evaluate(lambda eeg: session(eeg @ head.interpolation.T), head, noise, config)
+    card = {
+        "name": config.name,
+        "method": "ConvDip (Hecker et al. 2021)",
+        "date": date.today().isoformat(),
+        "input": "topography: 7×11 image of the average-referenced EEG, volts",
+        "output": f"sources: {head.n_dipoles} dipoles, normalised, {config.network.output}",
+        "noise": _noise_words(config),
+        "training": _training_words(network_path, config),
+        "keras_onnx_difference": difference,
+        "evaluation": evaluation,
+        "config": asdict(config),
+        "versions": _versions(),
+        "commit": _commit(),
+        "sha256": {name: sha256_of((folder / name).read_bytes()) for name in FILES},
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    (folder / "card.md").write_text(_card_text(card))
+    return card
+
+
+def to_onnx(network: keras.Model) -> bytes:
+    """Convert a Keras network, with any number of samples a call."""
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(
+            f"Keras runs on {keras.backend.backend()}, the ONNX converter needs TensorFlow: "
+            "run 'convdip-train export' with KERAS_BACKEND=tensorflow"
+        )
+    import tensorflow as tf
+    import tf2onnx
+
+    # from_keras fails on some Keras 3 models, a traced function with a named input on none.
+    signature = [tf.TensorSpec((None, *SHAPE, 1), tf.float32, name="topography")]
+    traced = tf.function(lambda topography: {"sources": network(topography)})
+    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    onnx.checker.check_model(proto)
+    model: bytes = proto.SerializeToString()
+    return model
+
+
+def check_against_keras(model: bytes, network: keras.Model, n_dipoles: int) -> float:
+    """Return the largest difference on random topographies.
+
+    Raises
+    ------
+    ExportError
+        If it is above 1e-5.
+    """
+    rng = np.random.default_rng(0)
+    amplitudes_v = 10 ** rng.uniform(-7, -4, (N_CHECKED, 1))  # 0.1–100 µV
+    noise = rng.standard_normal((N_CHECKED, int(np.prod(SHAPE)))) * amplitudes_v
+    topographies = noise.astype(np.float32)
+    by_keras = network.predict(topographies.reshape(-1, *SHAPE, 1), verbose=0)
+    by_onnx = Network(model, n_dipoles, "cpu")(topographies)
+    difference = float(np.abs(by_keras - by_onnx).max())
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"Keras and ONNX differ by {difference:.1e} on {N_CHECKED} random topographies: "
+            f"expected at most {TOLERANCE:g}; nothing was written"
+        )
+    return difference
+
+
+def _noise_words(config: TrainingConfig) -> str:
+    if config.noise.recordings:
+        names = ", ".join(Path(name).name for name in config.noise.recordings)
+        return f"recorded: {config.noise.n_segments} segments of 1 s from {names}"
+    return (
+        f"synthetic: {config.noise.n_segments} segments of 1 s (1/f cortical background "
+        "through the lead field, alpha rhythm, white sensor noise)"
+    )
+
+
+def _training_words(network_path: Path, config: TrainingConfig) -> str:
+    history = json.loads((network_path.parent / "history.json").read_text())
+    minutes = history[-1]["seconds"] / 60
+    samples = history[-1]["steps"] * config.fit.batch_size
+    return (
+        f"{samples:,} simulated samples, none seen twice, in {minutes:.0f} minutes on "
+        f"{platform.machine()}; final loss {history[-1]['loss']:.4f}"
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("convdip-realtime", "keras", "tensorflow", "tf2onnx", "mne", "nilearn", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _commit() -> str:
+    """Return the checkout's commit, or 'unknown' outside one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _card_text(card: dict[str, Any]) -> str:
+    """Return the card for people."""
+    single, multi = card["evaluation"]["single"], card["evaluation"]["multi"]
+    head, loss = card["config"]["head"], card["config"]["loss"]
+    anatomy = f"{head['subject']}, {head['spacing']}, {head['conductivity_s_m']} S/m"
+    fewest, most = card["config"]["simulation"]["n_sources"]
+    error = "{localisation_error_mm_mean:.1f} ({localisation_error_mm_median:.1f}) mm"
+    areas = "{auc_close:.3f} | {auc_far:.3f} | {auc:.3f}"
+    named = ", ".join(f"{weight:g} × {name}" for name, weight in loss.items() if weight)
+    return f"""# {card["name"]}
+
+{card["method"]}: one sample of 31-channel EEG → 5,124 cortical dipoles.
+
+| | |
+|---|---|
+| input | {card["input"]} |
+| output | {card["output"]} |
+| head model | {anatomy} |
+| noise | {card["noise"]} |
+| loss | {named} |
+| training | {card["training"]} |
+| Keras against ONNX | at most {card["keras_onnx_difference"]:.1e} apart |
+| made | {card["date"]}, commit {card["commit"]}, seed {card["config"]["seed"]} |
+
+## Evaluation
+
+{card["evaluation"]["data"]}.
+
+| set | AUC close | AUC far | AUC | localisation error, mean (median) |
+|---|---|---|---|---|
+| one source | {areas.format(**single)} | {error.format(**single)} |
+| {fewest}–{most} sources | {areas.format(**multi)} | |
+
+The whole recipe, versions and checksums are in `card.json`.
+"""

@@ -1,0 +1,153 @@
+"""Training: simulate, step, save; on whatever backend Keras runs (section 2.3.3)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from realtime.head import Head
+from training.config import TrainingConfig, fingerprint
+from training.convdip import build_convdip
+from training.grid import SHAPE
+from training.losses import build_loss
+from training.simulate import Simulator
+
+log = logging.getLogger(__name__)
+
+
+class SimulatedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches for one stretch of the training; each is drawn from its own seed.
+
+    Parameters
+    ----------
+    simulator : Simulator
+    interpolation : ndarray, shape (77, n_electrodes)
+    config : TrainingConfig
+    first_step, n_steps : int
+        Which batches: seeded by their number, so that a training that was broken off goes
+        on with the very batches it would have seen.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        interpolation: np.ndarray[Any, Any],
+        config: TrainingConfig,
+        first_step: int,
+        n_steps: int,
+    ) -> None:
+        super().__init__(workers=1)
+        self.simulator = simulator
+        self.interpolation = interpolation
+        self.config = config
+        self.first_step = first_step
+        self.n_steps = n_steps
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        rng = np.random.default_rng([self.config.seed, 1, self.first_step + index])
+        batch = self.simulator.batch(self.config.fit.batch_size, rng)
+        topographies = (batch.eeg @ self.interpolation.T).reshape(-1, *SHAPE, 1)
+        targets = batch.sources / batch.sources.max(axis=1, keepdims=True)
+        return topographies, targets
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """One progress bar over the whole training."""
+
+    def __init__(self, bar: Any) -> None:
+        super().__init__()
+        self.bar = bar
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move on by a step."""
+        self.bar.update()
+        if logs and batch % 20 == 0:
+            self.bar.set_postfix(loss=f"{float(logs['loss']):.4f}", refresh=False)
+
+
+def trained_network(config: TrainingConfig, runs: Path) -> Path:
+    """Return where the finished network of a configuration is, or will be."""
+    return runs / f"{config.name}-{fingerprint(config)}" / "network.keras"
+
+
+def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: Path) -> Path:
+    """Train a network and return the file that holds it.
+
+    The state is saved ``config.fit.checkpoints`` times; called again after a break, the
+    training goes on from the last one. A finished one is returned as it is.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    head : Head
+    noise : ndarray, shape (n_segments, n_times, n_electrodes)
+    runs : Path
+        Folder of all trainings; this one's is named by its configuration's hash.
+
+    Returns
+    -------
+    path : Path
+        ``network.keras``; beside it ``history.json``, the mean loss of each stretch.
+    """
+    finished = trained_network(config, runs)
+    folder = finished.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / "checkpoint.keras"
+    history_path = folder / "history.json"
+    n_steps = -(-config.fit.n_samples // config.fit.batch_size)
+    if finished.is_file():
+        log.info("network: %s is trained already", finished)
+        return finished
+
+    history: list[dict[str, float]] = []
+    loss = build_loss(config.loss, head.dipoles_m)
+    if checkpoint.is_file():
+        network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
+        history = json.loads(history_path.read_text())
+    else:
+        keras.utils.set_random_seed(config.seed)
+        network = build_convdip(config.network, head.n_dipoles)
+        network.compile(keras.optimizers.Adam(_learning_rate(config, n_steps)), loss)
+
+    simulator = Simulator(head, noise, config.simulation)
+    done = int(history[-1]["steps"]) if history else 0
+    stretch = -(-n_steps // config.fit.checkpoints)
+    start = time.perf_counter()
+    with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:
+        while done < n_steps:
+            count = min(stretch, n_steps - done)
+            batches = SimulatedBatches(simulator, head.interpolation, config, done, count)
+            result = network.fit(batches, verbose=0, shuffle=False, callbacks=[Progress(bar)])
+            done += count
+            seconds = (history[-1]["seconds"] if history else 0.0) + time.perf_counter() - start
+            start = time.perf_counter()
+            mean_loss = float(result.history["loss"][0])
+            history.append({"steps": done, "loss": mean_loss, "seconds": round(seconds, 1)})
+            _save(network, checkpoint)
+            history_path.write_text(json.dumps(history))
+    checkpoint.replace(finished)
+    log.info("network: %s", finished)
+    return finished
+
+
+def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
+    if config.fit.decay == "cosine":
+        return keras.optimizers.schedules.CosineDecay(config.fit.learning_rate, n_steps)
+    return config.fit.learning_rate
+
+
+def _save(network: keras.Model, path: Path) -> None:
+    """Write the network and its optimiser; a break while writing leaves the old file."""
+    unfinished = path.with_suffix(".part.keras")
+    network.save(unfinished)
+    unfinished.replace(path)
