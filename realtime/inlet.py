@@ -1,0 +1,213 @@
+"""Step 1: find an EEG stream on the network, check it, and pull its samples."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import pylsl
+from pylsl.util import LostError
+
+from realtime.errors import StreamError
+from realtime.frame import EegChunk
+
+log = logging.getLogger(__name__)
+
+# The longest block in liblsl: within it a stop signal is answered.
+PULL_TIMEOUT_S = 0.2
+# What an unread inlet keeps. liblsl's default, 360 s, is minutes of stale data.
+BUFFER_S = 5
+OPEN_TIMEOUT_S = 10.0
+# After the first hit, how long to listen for a second stream of the same name.
+SETTLE_S = 0.3
+CLOCK_PERIOD_S = 5.0
+
+NUMERIC = {pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32}
+
+
+@dataclass(frozen=True)
+class StreamDescription:
+    """What a stream says of itself.
+
+    Attributes
+    ----------
+    name, type, source_id, hostname : str
+    labels, units : tuple of str
+        One a channel; empty where the stream does not say.
+    sfreq_hz : float
+        Nominal rate; 0 for an irregular stream.
+    """
+
+    name: str
+    type: str
+    source_id: str
+    hostname: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    sfreq_hz: float
+
+
+def find_streams(
+    wait_s: float, stop: Callable[[], bool] = lambda: False
+) -> list[pylsl.StreamInfo]:
+    """Return all streams that answer within a time."""
+    resolver = pylsl.ContinuousResolver()
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline and not stop():
+        time.sleep(0.05)
+    return list(resolver.results())
+
+
+def resolve(
+    name: str | None, wait_s: float, stop: Callable[[], bool] = lambda: False
+) -> pylsl.StreamInfo:
+    """Find the one stream to read.
+
+    Parameters
+    ----------
+    name : str or None
+        None: the only EEG stream there is.
+    wait_s : float
+        How long to look.
+    stop : callable
+        Ends the search when true.
+
+    Raises
+    ------
+    StreamError
+        If no stream, or more than one, fits.
+    """
+    resolver = pylsl.ContinuousResolver()
+    deadline = time.monotonic() + wait_s
+    fitting: list[pylsl.StreamInfo] = []
+    while not fitting and not stop():
+        if time.monotonic() > deadline:
+            wanted = f"named {name!r}" if name else "of type EEG"
+            seen = sorted({f"{s.name()} ({s.type()})" for s in resolver.results()})
+            raise StreamError(
+                f"no stream {wanted} within {wait_s:g} s; on the network: "
+                f"{', '.join(seen) or 'none'}; start the amplifier's LSL app, or see 'convdip "
+                "streams'"
+            )
+        time.sleep(0.02)
+        fitting = [s for s in resolver.results() if _fits(s, name)]
+    if stop():
+        raise StreamError("stopped while looking for a stream")
+    time.sleep(SETTLE_S)
+    fitting = [s for s in resolver.results() if _fits(s, name)]
+    if len(fitting) > 1:
+        listed = "; ".join(
+            f"{s.name()} on {s.hostname()}, source id {s.source_id() or 'none'}"
+            for s in fitting
+        )
+        raise StreamError(
+            f"{len(fitting)} streams fit: {listed}; give one its own name and choose it with "
+            "--input"
+        )
+    if not fitting:
+        raise StreamError("the stream was there for a moment and went: start it again")
+    return fitting[0]
+
+
+def _fits(stream: pylsl.StreamInfo, name: str | None) -> bool:
+    return bool(stream.name() == name) if name else stream.type().lower() == "eeg"
+
+
+def describe(info: pylsl.StreamInfo) -> StreamDescription:
+    """Read labels and units from a stream's metadata.
+
+    Both common layouts are read: ``channels/channel`` and ``channel`` alone, ``label`` and
+    ``name``.
+    """
+    desc = ElementTree.fromstring(info.as_xml()).find("desc")
+    channels = (
+        [] if desc is None else desc.findall("channels/channel") or desc.findall("channel")
+    )
+    n = info.channel_count()
+    labels = [(c.findtext("label") or c.findtext("name") or "").strip() for c in channels]
+    units = [(c.findtext("unit") or "").strip() for c in channels]
+    return StreamDescription(
+        name=info.name(),
+        type=info.type(),
+        source_id=info.source_id(),
+        hostname=info.hostname(),
+        labels=tuple(labels[:n] + [""] * (n - len(labels))),
+        units=tuple(units[:n] + [""] * (n - len(units))),
+        sfreq_hz=info.nominal_srate(),
+    )
+
+
+class Inlet:
+    """An open EEG stream.
+
+    Time stamps come on this computer's LSL clock: a stream from this computer keeps its own,
+    one from another computer is shifted by liblsl's measured clock offset.
+
+    Parameters
+    ----------
+    stream : pylsl.StreamInfo
+        From `resolve`.
+
+    Raises
+    ------
+    StreamError
+        If the stream is not regular and numeric, or does not answer.
+    """
+
+    def __init__(self, stream: pylsl.StreamInfo) -> None:
+        # Before the inlet is built: liblsl allocates buffers for whatever rate is claimed.
+        if stream.channel_format() not in NUMERIC or not 1 <= stream.nominal_srate() <= 1e5:
+            raise StreamError(
+                f"stream {stream.name()!r} has {stream.channel_count()} channels at "
+                f"{stream.nominal_srate():g} Hz: expected numbers at a regular rate of 1 Hz to "
+                "100 kHz"
+            )
+        # liblsl's own recovery is silent and accepts a changed rate: ask for the loss instead.
+        self._inlet = pylsl.StreamInlet(stream, max_buflen=BUFFER_S, recover=False)
+        try:
+            self._inlet.open_stream(timeout=OPEN_TIMEOUT_S)
+            self.description = describe(self._inlet.info(timeout=OPEN_TIMEOUT_S))
+        except (TimeoutError, LostError):
+            raise StreamError(
+                f"stream {stream.name()!r} on {stream.hostname()} does not answer: is a "
+                "firewall between the computers?"
+            ) from None
+        self._is_remote = self.description.hostname != socket.gethostname()
+        self._offset_s = 0.0
+        self._offset_due = 0.0
+
+    def pull(self, max_samples: int) -> EegChunk | None:
+        """Wait for the first sample and return all that are there, None for none yet.
+
+        Parameters
+        ----------
+        max_samples : int
+
+        Raises
+        ------
+        StreamError
+            If the stream has ended.
+        """
+        try:
+            samples, timestamps = self._inlet.pull_chunk(
+                timeout=PULL_TIMEOUT_S, max_samples=max_samples, min_samples=1, as_numpy=True
+            )
+            if not len(timestamps):
+                return None
+            if self._is_remote:
+                timestamps = timestamps + self._clock_offset_s()
+        except LostError:
+            raise StreamError(f"stream {self.description.name!r} ended") from None
+        return EegChunk(samples.astype(np.float32, copy=False), timestamps)
+
+    def _clock_offset_s(self) -> float:
+        """Return the sender's clock offset; liblsl measures it in the background."""
+        if time.monotonic() > self._offset_due:
+            self._offset_s = self._inlet.time_correction(timeout=OPEN_TIMEOUT_S)
+            self._offset_due = time.monotonic() + CLOCK_PERIOD_S
+        return self._offset_s

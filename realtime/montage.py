@@ -1,0 +1,133 @@
+"""Step 2: which channel of the stream is which electrode of the model, and in what unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import MontageError
+
+# Older 10-20 names of the same places.
+ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+
+# «EEG Fp1-REF», «Fp1-LE»: a reference behind the name. Any other second name makes the
+# channel bipolar («Fp1-F7»), which is not the potential at Fp1.
+_DECORATION = re.compile(
+    r"^(?:EEG[ _-]+)?(?P<name>[A-Z]+\d*Z?)(?:-(?:REF|LE|AR|AVG|CAR|A1|A2|M1|M2))?$"
+)
+
+VOLTS = {
+    **dict.fromkeys(("v", "volt", "volts", "0"), 1.0),
+    **dict.fromkeys(("mv", "millivolt", "millivolts", "-3"), 1e-3),
+    # Two Unicode letters look like a micro sign: U+00B5 and the Greek U+03BC.
+    **dict.fromkeys(("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts", "-6"), 1e-6),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts", "-9"), 1e-9),
+}
+
+# With fewer measured electrodes the interpolated ones outweigh the evidence.
+MIN_ELECTRODES = 20
+
+
+def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
+    """Return which of the electrodes a channel label means, or None.
+
+    Case, surrounding dots and blanks, ``EEG`` in front and a reference behind are ignored;
+    T3, T4, T5 and T6 are T7, T8, P7 and P8.
+
+    Examples
+    --------
+    >>> electrode_name("EEG Fp1-REF", ["Fp1", "T7"]), electrode_name("T3..", ["Fp1", "T7"])
+    ('Fp1', 'T7')
+    """
+    match = _DECORATION.match(label.strip(" .").upper())
+    if match is None:
+        return None
+    by_upper = {name.upper(): name for name in electrodes}
+    name = match["name"]
+    return by_upper.get(name) or by_upper.get(ALIASES.get(name, ""))
+
+
+def volts_per_unit(unit: str, label: str) -> float:
+    """Return the factor from a channel's unit to volts.
+
+    Raises
+    ------
+    MontageError
+        If the unit is missing or unknown: a guess could be a million times off.
+    """
+    factor = VOLTS.get(unit.strip().lower())
+    if factor is None:
+        stated = f"the unit {unit!r}" if unit.strip() else "no unit"
+        raise MontageError(
+            f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "
+            "set the unit in the sender, or say it with --unit microvolts"
+        )
+    return factor
+
+
+@dataclass(frozen=True)
+class Montage:
+    """How a stream's channels become the model's electrodes.
+
+    Attributes
+    ----------
+    to_volts : ndarray, shape (n_electrodes, n_stream_channels)
+        Picks, orders and converts to volts; the row of a missing electrode is zero.
+    missing : tuple of str
+        Electrodes that the stream does not have, to be interpolated.
+    unused : tuple of str
+        Channels of the stream that are no electrode of the model.
+    """
+
+    to_volts: NDArray[np.float64]
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def match_montage(
+    labels: Sequence[str], units: Sequence[str], electrodes: Sequence[str]
+) -> Montage:
+    """Match a stream's channels with the model's electrodes by label.
+
+    Parameters
+    ----------
+    labels, units : sequences of str, length n_stream_channels
+        As the stream describes them.
+    electrodes : sequence of str
+        The model's electrodes, in order.
+
+    Raises
+    ------
+    MontageError
+        If two channels claim one electrode, a unit is unknown, or fewer than
+        `MIN_ELECTRODES` electrodes are there.
+    """
+    to_volts = np.zeros((len(electrodes), len(labels)))
+    channel_of: dict[str, str] = {}
+    unused = []
+    for index, (label, unit) in enumerate(zip(labels, units, strict=True)):
+        name = electrode_name(label, electrodes)
+        if name is None:
+            unused.append(label)
+            continue
+        if name in channel_of:
+            raise MontageError(
+                f"channels {channel_of[name]!r} and {label!r} both mean electrode {name}: "
+                "rename or leave out one in the sender"
+            )
+        channel_of[name] = label
+        to_volts[electrodes.index(name), index] = volts_per_unit(unit, label)
+    missing = tuple(name for name in electrodes if name not in channel_of)
+    needed = min(MIN_ELECTRODES, len(electrodes))
+    if len(channel_of) < needed:
+        shown = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
+        raise MontageError(
+            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are in the stream, "
+            f"expected at least {needed}; its channels are {shown}; the model's are "
+            f"{', '.join(electrodes)}: label the channels by the 10-20 system"
+        )
+    return Montage(to_volts, missing, tuple(unused))

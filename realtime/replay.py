@@ -1,0 +1,154 @@
+"""Recordings: read any file that MNE or pyxdf reads, and play it as an LSL stream.
+
+A process of its own (``convdip replay``): it needs MNE, which the live service never loads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import ConfigError, RecordingError
+from realtime.montage import electrode_name, volts_per_unit
+from realtime.player import Played, eeg_outlet, play
+
+if TYPE_CHECKING:
+    import mne
+
+log = logging.getLogger(__name__)
+
+
+def read_recording(path: Path) -> mne.io.BaseRaw:
+    """Read a recording; EEG is in volts.
+
+    Raises
+    ------
+    RecordingError
+        If there is no such file, no reader for it, or its reader fails.
+    """
+    if not path.exists():
+        raise RecordingError(f"no recording at {path}")
+    try:
+        import mne
+    except ImportError:
+        raise RecordingError(
+            "reading recordings needs MNE: pip install 'convdip-realtime[replay]'"
+        ) from None
+    try:
+        if path.suffix.lower() in (".xdf", ".xdfz"):
+            return _read_xdf(path)
+        return mne.io.read_raw(path, preload=True, verbose="error")
+    except RecordingError:
+        raise
+    except Exception as error:  # a reader meets a broken file with any exception at all
+        reason = " ".join(str(error).split())[:200]
+        raise RecordingError(
+            f"{path} cannot be read: {reason or type(error).__name__}; expected a recording "
+            "that MNE-Python reads (EDF, BDF, BrainVision, FIF, EEGLAB, …) or an XDF file"
+        ) from None
+
+
+def _read_xdf(path: Path) -> Any:
+    """Read the EEG stream of an XDF file."""
+    import mne
+    import pyxdf
+
+    streams, _ = pyxdf.load_xdf(str(path), verbose=False)
+    eeg = [
+        s
+        for s in streams
+        if s["info"]["type"][0]
+        and s["info"]["type"][0].lower() == "eeg"
+        and len(s["time_series"])
+    ]
+    if not eeg:
+        found = ", ".join(sorted({str(s["info"]["type"][0]) for s in streams})) or "none"
+        raise RecordingError(
+            f"{path} has no stream of type EEG with samples in it: found {found}"
+        )
+    stream = max(eeg, key=lambda s: len(s["time_stamps"]))
+    sfreq_hz = float(stream["info"]["nominal_srate"][0])
+    if sfreq_hz <= 0:
+        raise RecordingError(f"{path}: its EEG stream has no sampling rate")
+    try:
+        channels = stream["info"]["desc"][0]["channels"][0]["channel"]
+        labels = [channel["label"][0] for channel in channels]
+        units = [(channel.get("unit") or [""])[0] or "" for channel in channels]
+    except (TypeError, KeyError, IndexError):
+        raise RecordingError(f"{path}: its EEG stream has no channel labels") from None
+    factors = [volts_per_unit(unit, label) for unit, label in zip(units, labels, strict=True)]
+    info = mne.create_info(labels, sfreq_hz, "eeg")
+    samples = np.asarray(stream["time_series"], float) * factors
+    return mne.io.RawArray(samples.T, info, verbose="error")
+
+
+def replay_recording(
+    path: Path,
+    name: str,
+    loop: bool,
+    speed: float,
+    stop: Callable[[], bool],
+    on_status: Callable[[str], None],
+) -> Played:
+    """Play a recording's EEG over LSL.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Name of the stream.
+    loop : bool
+        Start again at the end.
+    speed : float
+        Above 0; 2 plays twice as fast.
+    stop : callable
+        Ends the replay when true.
+    on_status : callable
+        Gets one line a second.
+
+    Raises
+    ------
+    RecordingError
+        If the recording cannot be read or has no EEG.
+    ConfigError
+        If the speed is not above 0.
+    """
+    if not speed > 0:
+        raise ConfigError(f"--speed is {speed:g}: expected a number above 0")
+    raw = read_recording(path)
+    labels, samples_uv = _eeg_uv(raw, path)
+    rate_hz = float(raw.info["sfreq"]) * speed
+    length_s = len(samples_uv) / rate_hz
+    on_status(
+        f"playing {path.name} as {name!r}: {len(labels)} channels, {rate_hz:g} Hz, "
+        f"{length_s:.0f} s" + (", in a loop" if loop else "")
+    )
+    outlet = eeg_outlet(name, labels, rate_hz, source_id=f"convdip-replay-{name}")
+    due_s = 1.0
+
+    def tell(n_sent: int, stamp: float) -> None:
+        nonlocal due_s
+        if n_sent / rate_hz >= due_s:
+            due_s += 1.0
+            on_status(f"{n_sent / rate_hz:.0f} of {length_s:.0f} s   {n_sent} samples")
+
+    return play(outlet, samples_uv, rate_hz, loop=loop, stop=stop, on_sample=tell)
+
+
+def _eeg_uv(raw: Any, path: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the EEG channels under their 10-05 names where they have one, in microvolts."""
+    import mne
+
+    if "eeg" not in raw:
+        found = ", ".join(sorted(set(raw.get_channel_types())))
+        raise RecordingError(f"{path} has no EEG channels: its channels are of type {found}")
+    raw.pick("eeg", exclude=())
+    standard = mne.channels.make_standard_montage("colin27_1005").ch_names
+    labels = [electrode_name(label, standard) or label for label in raw.ch_names]
+    samples_uv = np.ascontiguousarray(raw.get_data().T * 1e6, dtype=np.float32)
+    return labels, samples_uv

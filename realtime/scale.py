@@ -1,0 +1,41 @@
+"""Step 6: from a normalised map to dipole moments (the paper's equation 5, in closed form)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+
+
+def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Float]:
+    """Scale each map so that its forward projection fits the EEG best.
+
+    The paper searches ŝ = argmin Σ (ŝ·x̂ − x)² with Brent's method, x̂ = K ĵ being the
+    projection of the map. The minimum has a closed form, ŝ = ⟨x, x̂⟩ / ⟨x̂, x̂⟩. It is negative
+    where the EEG has the opposite polarity of the map.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (n_times, n_dipoles)
+        Network output ĵ, any scale.
+    eeg : ndarray, shape (n_times, n_electrodes)
+        Average-referenced, in volts.
+    lead_field : ndarray, shape (n_electrodes, n_dipoles)
+        Average-referenced, V/(A·m).
+
+    Returns
+    -------
+    sources : ndarray, shape (n_times, n_dipoles)
+        A·m. Written over ``maps``.
+    goodness_of_fit : ndarray, shape (n_times,)
+        1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
+    """
+    projected = maps @ lead_field.T
+    overlap = np.einsum("ij,ij->i", eeg, projected)
+    power = np.einsum("ij,ij->i", projected, projected)
+    eeg_power = np.einsum("ij,ij->i", eeg, eeg)
+    scale = np.divide(overlap, power, out=np.zeros_like(overlap), where=power > 0)
+    fit = np.divide(overlap * scale, eeg_power, out=np.zeros_like(overlap), where=eeg_power > 0)
+    maps *= scale[:, None]
+    return maps, fit
