@@ -211,7 +211,7 @@ def _inlet(name: str, processes: tuple[_Process, ...]) -> pylsl.StreamInlet:
         for process in processes:
             process.check_alive()
         try:
-            stream = resolve(name, wait_s=1.0)
+            stream = resolve(name, wait_s=1.0, settle_s=0.0)
             break
         except StreamError:
             if time.monotonic() > deadline:

@@ -23,8 +23,9 @@ PULL_TIMEOUT_S = 0.2
 # What an unread inlet keeps. liblsl's default, 360 s, is minutes of stale data.
 BUFFER_S = 5
 OPEN_TIMEOUT_S = 10.0
-# After the first hit, how long to listen for a second stream of the same name.
-SETTLE_S = 0.3
+# After the first hit, how long to listen for a second stream that fits: liblsl asks the
+# network every half second, and not every answer comes to the first question.
+SETTLE_S = 1.0
 CLOCK_PERIOD_S = 5.0
 
 NUMERIC = {pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32}
@@ -52,21 +53,21 @@ class StreamDescription:
     sfreq_hz: float
 
 
-def find_streams(
-    wait_s: float, stop: Callable[[], bool] = lambda: False
-) -> list[pylsl.StreamInfo]:
+def find_streams(wait_s: float) -> list[pylsl.StreamInfo]:
     """Return all streams that answer within a time."""
     resolver = pylsl.ContinuousResolver()
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline and not stop():
-        time.sleep(0.05)
+    time.sleep(wait_s)
     return list(resolver.results())
 
 
 def resolve(
-    name: str | None, wait_s: float, stop: Callable[[], bool] = lambda: False
-) -> pylsl.StreamInfo:
-    """Find the one stream to read.
+    name: str | None,
+    wait_s: float,
+    *,
+    settle_s: float = SETTLE_S,
+    stop: Callable[[], bool] = lambda: False,
+) -> pylsl.StreamInfo | None:
+    """Find the one stream to read; None if stopped before.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ def resolve(
         None: the only EEG stream there is.
     wait_s : float
         How long to look.
+    settle_s : float
+        How long to go on looking for a second one, which is an error.
     stop : callable
         Ends the search when true.
 
@@ -97,9 +100,10 @@ def resolve(
         time.sleep(0.02)
         fitting = [s for s in resolver.results() if _fits(s, name)]
     if stop():
-        raise StreamError("stopped while looking for a stream")
-    time.sleep(SETTLE_S)
-    fitting = [s for s in resolver.results() if _fits(s, name)]
+        return None
+    if settle_s:
+        time.sleep(settle_s)
+        fitting = [s for s in resolver.results() if _fits(s, name)]
     if len(fitting) > 1:
         listed = "; ".join(
             f"{s.name()} on {s.hostname()}, source id {s.source_id() or 'none'}"

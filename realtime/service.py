@@ -61,12 +61,10 @@ def serve(
     published_rate_hz = 0.0
     wait_s = config.wait_s
     while not stop():
-        try:
-            inlet = Inlet(resolve(config.input, wait_s, stop))
-        except StreamError:
-            if stop():
-                break
-            raise
+        found = resolve(config.input, wait_s, stop=stop)
+        if found is None:
+            break
+        inlet = Inlet(found)
         stream = inlet.description
         units = stream.units if config.unit is None else (config.unit,) * len(stream.labels)
         montage = match_montage(stream.labels, units, bundle.head.channels)

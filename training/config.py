@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from realtime.errors import ConfigError
 
@@ -229,26 +229,43 @@ def load_preset(preset: str) -> TrainingConfig:
 def _from_table(cls: type[Config], table: dict[str, Any], where: str) -> Config:
     """Fill a dataclass from a TOML table; unknown keys and wrong types are errors."""
     hints = get_type_hints(cls)
-    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in names:
+    for key in table:
+        if key not in hints:
             raise ConfigError(
-                f"{where}: unknown key {key!r}: expected one of {', '.join(names)}"
+                f"{where}: unknown key {key!r}: expected one of {', '.join(hints)}"
             )
-        hint = hints[key]
-        if isinstance(hint, type) and is_dataclass(hint):
-            values[key] = _from_table(hint, value, where=f"{where} [{key}]")
-        elif isinstance(value, list):
-            values[key] = tuple(value)
-        else:
-            values[key] = float(value) if hint is float else value
-        if isinstance(hint, type) and not isinstance(values[key], hint):
-            raise ConfigError(f"{where}: {key} is {value!r}: expected {hint.__name__}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from None
+    values = {key: _from_value(hints[key], value, where, key) for key, value in table.items()}
+    for f in fields(cls):  # type: ignore[arg-type]
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise ConfigError(f"{where}: {f.name} is not set")
+    return cls(**values)
+
+
+def _from_value(hint: Any, value: Any, where: str, key: str) -> Any:
+    """Return a TOML value as the type that a field asks for."""
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return _from_table(hint, value, f"{where} [{key}]")
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        expected = " or ".join(map(repr, get_args(hint)))
+    elif get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if isinstance(value, list):
+            if kinds[-1] is Ellipsis:
+                kinds = kinds[:1] * len(value)
+            if len(value) == len(kinds):
+                pairs = zip(kinds, value, strict=True)
+                return tuple(_from_value(kind, item, where, key) for kind, item in pairs)
+        expected = f"a list of {len(kinds)}" if kinds[-1] is not Ellipsis else "a list"
+    elif hint is float and type(value) in (int, float):
+        return float(value)
+    elif type(value) is hint:
+        return value
+    else:
+        names = {float: "a number", int: "a whole number", str: "a text"}
+        expected = names.get(hint, "a table")
+    raise ConfigError(f"{where}: {key} is {value!r}: expected {expected}")
 
 
 def fingerprint(*parts: Any) -> str:

@@ -113,14 +113,16 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
     loss = build_loss(config.loss, head.dipoles_m)
     if checkpoint.is_file():
         network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
-        history = json.loads(history_path.read_text())
+        if history_path.is_file():
+            history = json.loads(history_path.read_text())
     else:
         keras.utils.set_random_seed(config.seed)
         network = build_convdip(config.network, head.n_dipoles)
         network.compile(keras.optimizers.Adam(_learning_rate(config, n_steps)), loss)
 
     simulator = Simulator(head, noise, config.simulation)
-    done = int(history[-1]["steps"]) if history else 0
+    # The optimiser counts its steps: what the checkpoint holds, whenever the break came.
+    done = int(network.optimizer.iterations)
     stretch = -(-n_steps // config.fit.checkpoints)
     start = time.perf_counter()
     with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:

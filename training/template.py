@@ -89,8 +89,11 @@ def _write_shells(subjects_dir: Path) -> None:
     centre_m = (inner["rr"].min(axis=0) + inner["rr"].max(axis=0)) / 2
     directions, triangles = _icosphere(subjects_dir)
 
-    inner_m = _first_hit(directions, inner["rr"] - centre_m, inner["tris"])
-    scalp_m = _last_hit(directions, head["rr"] - centre_m, head["tris"])
+    crossings = _crossings(directions, inner["rr"] - centre_m, inner["tris"])
+    inner_m = np.array([distances[0] for distances in crossings])
+    # The head surface is open at the neck: a ray that leaves there counts as far away.
+    crossings = _crossings(directions, head["rr"] - centre_m, head["tris"])
+    scalp_m = np.array([distances[-1] if distances.size else np.inf for distances in crossings])
     distance_m = np.clip(scalp_m - inner_m, *SCALP_DISTANCE_M)
     distance_m = _smooth(distance_m, triangles)
     for name, radius_m in (
@@ -110,41 +113,41 @@ def _icosphere(subjects_dir: Path) -> tuple[Vertices, Triangles]:
     chosen = sphere["vertno"]
     number = np.full(sphere["np"], -1)
     number[chosen] = np.arange(chosen.size)
-    directions = sphere["rr"][chosen]
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return directions, number[sphere["use_tris"]].astype(np.int32)
+    return _unit(sphere["rr"][chosen]), number[sphere["use_tris"]].astype(np.int32)
 
 
-def _hits(direction: Vertices, points: Vertices, triangles: Triangles) -> Vertices:
-    """Return the distances at which a ray from the origin crosses a mesh.
+def _crossings(directions: Vertices, points: Vertices, triangles: Triangles) -> list[Vertices]:
+    """Return the distances, in order, at which rays from the origin cross a mesh.
 
-    Each triangle (a, b, c) is crossed where t·direction = a + u(b − a) + v(c − a) with
-    u, v ≥ 0 and u + v ≤ 1 (Cramer's rule for the 3×3 system).
+    A triangle (a, b, c) is crossed where t·direction = a + u(b − a) + v(c − a) with u, v ≥ 0
+    and u + v ≤ 1 (Cramer's rule for the 3×3 system).
     """
     a, b, c = (points[triangles[:, i]] for i in range(3))
     edge1, edge2 = b - a, c - a
     normal = np.cross(edge1, edge2)
-    determinant = normal @ direction
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.einsum("ij,ij->i", normal, a) / determinant
-        offset = t[:, None] * direction - a
-        u = np.einsum("ij,ij->i", np.cross(offset, edge2), normal)
-        v = np.einsum("ij,ij->i", np.cross(edge1, offset), normal)
-        area = np.einsum("ij,ij->i", normal, normal)
-        slack = -1e-9 * area  # a ray through an edge must not slip between two triangles
-        crossed = (u >= slack) & (v >= slack) & (u + v <= area - slack) & (t > 0)
-    hits: Vertices = np.sort(t[crossed])
-    return hits
+    area = np.einsum("ij,ij->i", normal, normal)
+
+    # As seen from the origin a triangle lies inside a cone: few of them need a closer look.
+    middle = _unit(a + b + c)
+    widest = np.min([np.einsum("ij,ij->i", middle, _unit(p)) for p in (a, b, c)], axis=0)
+    in_cone = directions @ middle.T >= widest - 1e-6
+
+    crossings = []
+    for direction, near in zip(directions, in_cone, strict=True):
+        i = np.flatnonzero(near)
+        t = np.einsum("ij,ij->i", normal[i], a[i]) / (normal[i] @ direction)
+        offset = t[:, None] * direction - a[i]
+        u = np.einsum("ij,ij->i", np.cross(offset, edge2[i]), normal[i])
+        v = np.einsum("ij,ij->i", np.cross(edge1[i], offset), normal[i])
+        slack = 1e-9 * area[i]  # a ray through an edge must not slip between two triangles
+        crossed = (u >= -slack) & (v >= -slack) & (u + v <= area[i] + slack) & (t > 0)
+        crossings.append(np.sort(t[crossed]))
+    return crossings
 
 
-def _first_hit(directions: Vertices, points: Vertices, triangles: Triangles) -> Vertices:
-    return np.array([_hits(d, points, triangles)[0] for d in directions])
-
-
-def _last_hit(directions: Vertices, points: Vertices, triangles: Triangles) -> Vertices:
-    # The head surface is open at the neck: a ray that leaves there counts as far away.
-    hits = (_hits(d, points, triangles) for d in directions)
-    return np.array([found[-1] if found.size else np.inf for found in hits])
+def _unit(vectors: Vertices) -> Vertices:
+    unit: Vertices = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _smooth(values: Vertices, triangles: Triangles) -> Vertices:

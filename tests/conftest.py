@@ -1,0 +1,163 @@
+"""Shared fixtures. LSL is settled here, before anything loads it: streams of the tests stay on
+this computer and in a session of their own, and child processes inherit that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+_lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
+_lsl_settings.write(
+    f"[lab]\nSessionID = test-{uuid.uuid4().hex}\nKnownPeers = {{127.0.0.1}}\n"
+    "[multicast]\nResolveScope = machine\n[ports]\nIPv6 = disable\n[log]\nlevel = -3\n"
+)
+_lsl_settings.close()
+os.environ["LSLAPICFG"] = _lsl_settings.name
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from realtime import Bundle, Head, load_bundle  # noqa: E402
+
+REPOSITORY = Path(__file__).parent.parent
+RECORDINGS = Path(os.environ.get("CONVDIP_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def pytest_sessionfinish() -> None:
+    Path(_lsl_settings.name).unlink(missing_ok=True)
+
+
+def icosphere(subdivisions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vertices and outward triangles of a subdivided icosahedron."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(0, y, z * golden) for y in (-1, 1) for z in (-1, 1)]
+    points = np.array([np.roll(c, shift) for shift in range(3) for c in corners])
+    points /= np.linalg.norm(points[0])
+    gaps = np.linalg.norm(points[:, None] - points, axis=2)
+    near = gaps < 1.01 * gaps[gaps > 0].min()
+    triangles = [
+        (i, j, k)
+        for i in range(12)
+        for j in range(i)
+        for k in range(j)
+        if near[i, j] and near[j, k] and near[i, k]
+    ]
+    for _ in range(subdivisions):
+        vertices, number, split = list(points), {}, []
+        for triangle in triangles:
+            middles = []
+            for a, b in zip(triangle, np.roll(triangle, -1), strict=True):
+                edge = (min(a, b), max(a, b))
+                if edge not in number:
+                    number[edge] = len(vertices)
+                    middle = points[a] + points[b]
+                    vertices.append(middle / np.linalg.norm(middle))
+                middles.append(number[edge])
+            (a, b, c), (ab, bc, ca) = triangle, middles
+            split += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
+        points, triangles = np.array(vertices), split
+    faces = np.array(triangles)
+    a, b, c = points[faces].transpose(1, 0, 2)
+    inward = np.einsum("ij,ij->i", np.cross(b - a, c - a), a) < 0
+    faces[inward] = faces[inward][:, ::-1]
+    return points, faces.astype(np.int32)
+
+
+@pytest.fixture(scope="session")
+def toy_head(shipped: Bundle) -> Head:
+    """A tiny head: two spheres of 162 dipoles in an infinite homogeneous conductor."""
+    points, triangles = icosphere(2)
+    centres_m = np.array([[-0.036, -0.017, 0.02], [0.036, -0.017, 0.02]])
+    dipoles_m = np.concatenate([points * 0.033 + centre for centre in centres_m])
+    normals = np.concatenate([points, points])
+    electrodes_m = shipped.head.electrodes_m
+    offsets_m = electrodes_m[:, None] - dipoles_m
+    distances_m = np.linalg.norm(offsets_m, axis=2)
+    lead_field = np.einsum("edi,di->ed", offsets_m, normals) / distances_m**3
+    lead_field /= 4 * np.pi * 0.3
+    lead_field -= lead_field.mean(axis=0)
+    n = len(points)
+    return Head(
+        channels=shipped.head.channels,
+        electrodes_m=electrodes_m,
+        interpolation=shipped.head.interpolation,
+        lead_field=lead_field.astype(np.float32),
+        dipoles_m=dipoles_m.astype(np.float32),
+        normals=normals.astype(np.float32),
+        triangles=np.concatenate([triangles, triangles + n]),
+        inflated_m=dipoles_m.astype(np.float32),
+        sulcal_depth=np.zeros(2 * n, np.float32),
+        atlas=np.repeat([0, 1], n).astype(np.int32),
+        atlas_names=("all-lh", "all-rh"),
+        n_left=n,
+    )
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Bundle:
+    """The model that comes with the project."""
+    return load_bundle()
+
+
+@pytest.fixture
+def recording() -> Callable[[str], Path]:
+    """Return the path of a public recording, which lies beside the project, not in it."""
+
+    def find(name: str) -> Path:
+        path = RECORDINGS / name
+        if not path.exists():
+            pytest.skip(f"{path} is not here: set CONVDIP_TEST_DATA to the recordings' folder")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def unique() -> str:
+    """A stream name that no other test uses."""
+    return f"Test{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def convdip(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start ``convdip`` in a process of its own; what is still running ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        with (tmp_path / f"stderr-{len(started)}").open("w") as messages:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "realtime", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                text=True,
+                cwd=tmp_path,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Callable[..., str]:
+    """Return what the n-th started ``convdip`` wrote to stderr, once it holds some words."""
+
+    def read(n: int, words: str = "", timeout_s: float = 30.0) -> str:
+        deadline = time.monotonic() + timeout_s
+        while words not in (text := (tmp_path / f"stderr-{n}").read_text()):
+            assert time.monotonic() < deadline, f"never said {words!r}, but: {text}"
+            time.sleep(0.05)
+        return text
+
+    return read

@@ -1,0 +1,138 @@
+import json
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from realtime.bundle import load_bundle
+from realtime.errors import ConfigError
+from realtime.network import Network
+from training.config import (
+    FitConfig,
+    LossConfig,
+    NetworkConfig,
+    SimulationConfig,
+    TrainingConfig,
+)
+from training.convdip import build_convdip, load_network
+from training.export import ExportError, check_against_keras, export, to_onnx
+from training.fit import fit
+
+CONFIG = TrainingConfig(
+    name="tiny",
+    simulation=SimulationConfig(n_sources=(1, 2), orders=(1, 2)),
+    network=NetworkConfig(n_hidden=32, output="sigmoid"),
+    loss=LossConfig(cosine=1.0, support_bce=2.0),
+    fit=FitConfig(8192, batch_size=64, learning_rate=5e-3, decay="cosine", checkpoints=8),
+)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
+    pool -= pool.mean(axis=2, keepdims=True)
+    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
+
+
+@pytest.fixture(scope="module")
+def trained(toy_head, noise, tmp_path_factory):
+    return fit(CONFIG, toy_head, noise, tmp_path_factory.mktemp("runs"))
+
+
+def test_the_layers_are_the_papers():
+    network = build_convdip(NetworkConfig(), 5124)
+    assert network.input_shape == (None, 7, 11, 1)
+    assert network.output_shape == (None, 5124)
+    names = [type(layer).__name__ for layer in network.layers[1:]]
+    assert names == [
+        "PeakNormalization", "Conv2D", "BatchNormalization", "Flatten", "Dense",
+        "BatchNormalization", "Dense",
+    ]  # fmt: skip
+    weights = 8 * 9 + 8 + 616 * 512 + 512 + 512 * 5124 + 5124  # and four numbers a BN channel
+    assert network.count_params() == weights + 4 * (8 + 512)
+    assert network.layers[-1].activation is keras.activations.relu
+
+
+def test_training_lowers_the_loss(trained):
+    history = json.loads((trained.parent / "history.json").read_text())
+    assert [entry["steps"] for entry in history] == list(range(16, 129, 16))
+    losses = [entry["loss"] for entry in history]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(
+    toy_head, noise, trained, tmp_path
+):
+    def press_ctrl_c():
+        while not list(tmp_path.glob("*/history.json")):  # until the first checkpoint
+            time.sleep(0.005)
+        signal.raise_signal(signal.SIGINT)
+
+    hand = threading.Thread(target=press_ctrl_c, daemon=True)
+    hand.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(CONFIG, toy_head, noise, tmp_path)
+    finally:
+        hand.join()
+    assert not list(tmp_path.glob("*/network.keras"))
+    resumed = fit(CONFIG, toy_head, noise, tmp_path)
+    for mine, other in zip(
+        load_network(resumed).get_weights(), load_network(trained).get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+
+
+def test_a_finished_training_is_not_done_again(toy_head, noise, trained):
+    before = trained.stat().st_mtime_ns
+    assert fit(CONFIG, toy_head, noise, trained.parent.parent) == trained
+    assert trained.stat().st_mtime_ns == before
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path):
+    path = tmp_path / "network.keras"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="is not a network"):
+        load_network(path)
+
+
+def test_export_makes_a_bundle_that_computes_what_keras_computes(
+    toy_head, noise, trained, tmp_path
+):
+    card = export(trained, CONFIG, toy_head, noise, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    assert bundle.card == json.loads(json.dumps(card))
+    assert card["keras_onnx_difference"] < 1e-5
+    assert card["noise"].startswith("synthetic")
+    assert "8,192 simulated samples" in card["training"]
+    assert card["config"]["fit"]["batch_size"] == 64
+    assert 0.5 < card["evaluation"]["single"]["auc"] <= 1
+    assert card["evaluation"]["single"]["localisation_error_mm_mean"] > 0
+    assert "| one source |" in (tmp_path / "bundle" / "card.md").read_text()
+
+    topographies = np.random.default_rng(0).standard_normal((7, 77)).astype(np.float32) * 1e-5
+    by_onnx = Network(bundle.model, 324, "cpu")(topographies)
+    by_keras = load_network(trained).predict(topographies.reshape(-1, 7, 11, 1), verbose=0)
+    np.testing.assert_allclose(by_onnx, by_keras, atol=1e-5)
+
+
+def test_export_refuses_a_model_that_computes_something_else(trained):
+    network = load_network(trained)
+    model = to_onnx(network)
+    weights = network.get_weights()
+    weights[-1] = weights[-1] + 0.01
+    network.set_weights(weights)
+    with pytest.raises(ExportError, match="Keras and ONNX differ by"):
+        check_against_keras(model, network, 324)
+
+
+def test_every_loss_trains(toy_head, noise, tmp_path):
+    short = replace(CONFIG.fit, n_samples=128, checkpoints=1)
+    for loss in (LossConfig(weighted_hausdorff=1.0), LossConfig(mse=1.0)):
+        config = replace(CONFIG, loss=loss, fit=short, network=NetworkConfig(n_hidden=16))
+        network = load_network(fit(config, toy_head, noise, tmp_path))
+        assert all(np.isfinite(weights).all() for weights in network.get_weights())

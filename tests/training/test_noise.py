@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from realtime.errors import RecordingError
+from training.config import NoiseConfig
+from training.noise import noise_pool
+
+
+def check(pool, n_segments):
+    assert pool.shape == (n_segments, 100, 31)
+    assert pool.dtype == np.float32
+    np.testing.assert_allclose(pool.std(axis=1).max(axis=1), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(pool.mean(axis=2), 0.0, atol=1e-4)  # average reference
+    np.testing.assert_allclose(pool[:, :10].mean(axis=1), 0.0, atol=1e-4)  # baseline
+    spectra = np.fft.rfft(pool * np.hanning(100)[:, None], axis=1)
+    power = (np.abs(spectra) ** 2).mean(axis=(0, 2))
+    assert power[2:12].mean() > 30 * power[38:].mean()  # 1/f, and nothing above 30 Hz
+
+
+def test_synthetic_noise_goes_through_the_papers_chain(toy_head, tmp_path):
+    config = NoiseConfig(n_segments=60)
+    pool = noise_pool(config, toy_head, seed=1, cache=tmp_path)
+    check(pool, 60)
+    np.testing.assert_array_equal(noise_pool(config, toy_head, 1, tmp_path), pool)
+    assert not np.array_equal(noise_pool(config, toy_head, 2, tmp_path), pool)
+
+
+@pytest.mark.parametrize("name", ["eegmat/Subject00_1.edf", "eegmmidb_S001/S001R01.edf"])
+def test_recorded_noise_goes_through_the_papers_chain(recording, toy_head, tmp_path, name):
+    config = NoiseConfig(recordings=(str(recording(f"eeg/{name}")),), n_segments=40)
+    check(noise_pool(config, toy_head, seed=1, cache=tmp_path), 40)
+
+
+def test_a_recording_with_too_few_electrodes_is_refused(recording, toy_head, tmp_path):
+    path = recording("xdf/muse_sub-P002_ses-S001_task-Default_run-001_eeg.xdf")
+    with pytest.raises(RecordingError, match="2 of the model's 31 electrodes"):
+        noise_pool(NoiseConfig(recordings=(str(path),)), toy_head, seed=1, cache=tmp_path)
