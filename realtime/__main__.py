@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -137,7 +138,8 @@ def run(
     from realtime.health import Health
     from realtime.service import serve
 
-    show = _status_line()
+    # A log file of eight hours wants a line a minute, a person one a second.
+    show = _status_line(period_s=0.0 if sys.stderr.isatty() else 60.0)
 
     def on_status(health: Health) -> None:
         median, p99 = health.age_ms(50, 99)
@@ -261,10 +263,21 @@ def _stop_on_signal() -> Callable[[], bool]:
     return stop.is_set
 
 
-def _status_line() -> Callable[[str], None]:
-    """Return a function that shows a line on stderr, over the last one on a terminal."""
+def _status_line(period_s: float = 0.0) -> Callable[[str], None]:
+    """Return a function that shows a line on stderr, over the last one on a terminal.
+
+    Lines that come within ``period_s`` of the last one are left out.
+    """
     start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
-    return lambda line: print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+    due = 0.0
+
+    def show(line: str) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + period_s
+            print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+    return show
 
 
 def main() -> None:

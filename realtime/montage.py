@@ -124,7 +124,9 @@ def match_montage(
     missing = tuple(name for name in electrodes if name not in channel_of)
     needed = min(MIN_ELECTRODES, len(electrodes))
     if len(channel_of) < needed:
-        shown = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
+        shown = ", ".join(label or "(no label)" for label in labels[:8]) + (
+            " …" if len(labels) > 8 else ""
+        )
         raise MontageError(
             f"{len(channel_of)} of the model's {len(electrodes)} electrodes are in the stream, "
             f"expected at least {needed}; its channels are {shown}; the model's are "
