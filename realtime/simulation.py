@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pylsl
@@ -129,9 +129,9 @@ def play_session(
 ) -> Played:
     """Stream a session once a client listens, and its truth beside it.
 
-    The truth goes out as ``<name>-Truth``, one JSON string a source, stamped with the first
-    sample of its plateau; a last one, ``{"end": …}``, says how many samples were sent and when
-    the first and the last.
+    The truth goes out as ``<name>-Truth``: when a source is fully on, a JSON string with its
+    dipole, its region and the time stamps of its plateau's first and last sample; at the end
+    ``{"end": …}`` with the number of samples and the stamps of the first and the last.
     """
     source_id = f"convdip-simulation-{name}"
     outlet = eeg_outlet(name, head.channels, session.sfreq_hz, source_id)
@@ -149,8 +149,11 @@ def play_session(
         while waiting and waiting[0].first < n_sent:
             source = waiting.pop(0)
             first_stamp = stamp - (n_sent - 1 - source.first) / session.sfreq_hz
-            message = asdict(source) | {
-                "last_stamp": first_stamp + (source.last - source.first) / session.sfreq_hz
+            message = {
+                "dipole": source.dipole,
+                "region": source.region,
+                "first_stamp": first_stamp,
+                "last_stamp": first_stamp + (source.last - source.first) / session.sfreq_hz,
             }
             truth.push_sample([json.dumps(message)], first_stamp)
         if n_sent == len(session.eeg_uv):

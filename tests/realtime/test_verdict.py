@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from realtime.demo import SFREQ_HZ, Received, _compare
+from realtime.verdict import PlayedSession, PlayedSource, Received, judge
 
 START = 100.0
-END = {"n_samples": 1000, "first_stamp": START, "last_stamp": START + 999 / SFREQ_HZ}
+SFREQ_HZ = 500.0
 
 
 def outcome(head, places, strongest):
@@ -21,24 +21,26 @@ def outcome(head, places, strongest):
 
 @pytest.fixture
 def truth():
-    return [
-        {
-            "dipole": dipole,
-            "region": "x",
-            "first_stamp": START + (100 * i) / SFREQ_HZ,
-            "last_stamp": START + (100 * i + 99) / SFREQ_HZ,
-        }
-        for i, dipole in enumerate([3, 50, 80, 120, 150, 170, 200, 250, 290, 310])
+    dipoles = [3, 50, 80, 120, 150, 170, 200, 250, 290, 310]
+    sources = [
+        PlayedSource(
+            dipole,
+            "x",
+            first_stamp=START + 100 * i / SFREQ_HZ,
+            last_stamp=START + (100 * i + 99) / SFREQ_HZ,
+        )
+        for i, dipole in enumerate(dipoles)
     ]
+    return PlayedSession(1000, START, SFREQ_HZ, tuple(sources))
 
 
 @pytest.fixture
 def right(truth):
-    return np.repeat([true["dipole"] for true in truth], 100)
+    return np.repeat([source.dipole for source in truth.sources], 100)
 
 
 def test_all_samples_and_all_sources(toy_head, truth, right):
-    report = _compare(outcome(toy_head, range(1000), right), truth, END, toy_head, "CPU", "m")
+    report = judge(outcome(toy_head, range(1000), right), truth, toy_head, "CPU", "m")
     assert (report.sent, report.received, report.lost, report.out_of_order) == (
         1000,
         1000,
@@ -54,30 +56,30 @@ def test_all_samples_and_all_sources(toy_head, truth, right):
 
 def test_a_lost_sample_is_not_well(toy_head, truth, right):
     places = np.delete(np.arange(1000), 500)
-    report = _compare(outcome(toy_head, places, right), truth, END, toy_head, "CPU", "m")
+    report = judge(outcome(toy_head, places, right), truth, toy_head, "CPU", "m")
     assert (report.lost, report.ok) == (1, False)
 
 
 def test_samples_missing_at_the_end_are_lost(toy_head, truth, right):
-    report = _compare(outcome(toy_head, range(990), right), truth, END, toy_head, "CPU", "m")
+    report = judge(outcome(toy_head, range(990), right), truth, toy_head, "CPU", "m")
     assert (report.lost, report.ok) == (10, False)
 
 
 def test_a_repeated_sample_is_not_well(toy_head, truth, right):
     places = np.insert(np.arange(1000), 500, 499)
     strongest = np.insert(right, 500, right[499])
-    report = _compare(outcome(toy_head, places, strongest), truth, END, toy_head, "CPU", "m")
+    report = judge(outcome(toy_head, places, strongest), truth, toy_head, "CPU", "m")
     assert (report.lost, report.out_of_order, report.ok) == (0, 1, False)
 
 
 def test_a_client_that_came_late_has_lost_nothing(toy_head, truth, right):
     late = outcome(toy_head, range(130, 1000), right[130:])
-    report = _compare(late, truth, END, toy_head, "CPU", "m")
+    report = judge(late, truth, toy_head, "CPU", "m")
     assert (report.sent, report.lost, report.n_sources, report.ok) == (870, 0, 9, True)
 
 
 def test_sources_in_wrong_places_are_chance(toy_head, truth, right):
     wrong = np.random.default_rng(0).permutation(324)[right]
-    report = _compare(outcome(toy_head, range(1000), wrong), truth, END, toy_head, "CPU", "m")
+    report = judge(outcome(toy_head, range(1000), wrong), truth, toy_head, "CPU", "m")
     assert not report.better_than_chance
     assert not report.ok

@@ -1,0 +1,185 @@
+"""The demo's verdict: what a client received, held against what was played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import StreamError
+from realtime.head import Head
+
+N_SHUFFLES = 1000
+
+
+@dataclass(frozen=True)
+class PlayedSource:
+    """A source of the session: its seed dipole, and when it was fully on (LSL time)."""
+
+    dipole: int
+    region: str
+    first_stamp: float
+    last_stamp: float
+
+
+@dataclass(frozen=True)
+class PlayedSession:
+    """What was sent: sample ``i`` carried the stamp ``first_stamp + i / sfreq_hz``."""
+
+    n_samples: int
+    first_stamp: float
+    sfreq_hz: float
+    sources: tuple[PlayedSource, ...]
+
+
+class Received:
+    """What a client got, sample by sample.
+
+    Attributes
+    ----------
+    n : int
+        Samples so far.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._stamps: list[NDArray[np.float64]] = []
+        self._ages_s: list[NDArray[np.float64]] = []
+        self._strongest: list[NDArray[np.int64]] = []
+
+    def add(
+        self, sources: NDArray[np.float32], stamps: NDArray[np.float64], now_s: float
+    ) -> None:
+        """Keep time stamp, age and strongest dipole of each sample of a chunk."""
+        self.n += len(stamps)
+        self._stamps.append(stamps)
+        self._ages_s.append(now_s - stamps)
+        self._strongest.append(np.abs(sources).argmax(axis=1))
+
+    @property
+    def last_stamp(self) -> float:
+        """Time stamp of the last sample; −∞ before the first."""
+        return float(self._stamps[-1][-1]) if self.n else -np.inf
+
+    @property
+    def stamps(self) -> NDArray[np.float64]:
+        """Time stamps, shape (n,)."""
+        return np.concatenate(self._stamps)
+
+    def ages_ms(self, n_chunks: int | None = None) -> NDArray[np.float64]:
+        """Return the ages, of all samples or of the latest chunks."""
+        return np.concatenate(self._ages_s[-n_chunks if n_chunks else 0 :]) * 1e3
+
+    def strongest_during(self, source: PlayedSource, sfreq_hz: float) -> NDArray[np.int64]:
+        """Return the strongest dipole of each sample on a source's plateau."""
+        half_step_s = 0.5 / sfreq_hz
+        parts = [
+            strongest[
+                (stamps > source.first_stamp - half_step_s)
+                & (stamps < source.last_stamp + half_step_s)
+            ]
+            for stamps, strongest in zip(self._stamps, self._strongest, strict=True)
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a demo.
+
+    Attributes
+    ----------
+    sent : int
+        EEG samples sent since the client was connected.
+    received, lost, out_of_order : int
+        Source vectors that the client got, that it missed, that came late or twice.
+    n_sources : int
+        True sources seen.
+    error_mm_median : float
+        Distance from the strongest dipole to the true seed, over all samples of all plateaus.
+    error_mm_by_chance : float
+        The same with the true sources shuffled: the median over shuffles.
+    better_than_chance : bool
+        Whether the error is below that of 99 % of the shuffles.
+    age_ms_median, age_ms_p99 : float
+        Time stamp of the EEG sample → the client has its sources.
+    provider, model : str
+    """
+
+    sent: int
+    received: int
+    lost: int
+    out_of_order: int
+    n_sources: int
+    error_mm_median: float
+    error_mm_by_chance: float
+    better_than_chance: bool
+    age_ms_median: float
+    age_ms_p99: float
+    provider: str
+    model: str
+
+    @property
+    def ok(self) -> bool:
+        """No sample lost or repeated, and sources found."""
+        return self.lost == 0 and self.out_of_order == 0 and self.better_than_chance
+
+
+def judge(
+    received: Received, played: PlayedSession, head: Head, provider: str, model: str
+) -> Report:
+    """Hold what came out against what went in.
+
+    Raises
+    ------
+    StreamError
+        If no source was on while the client listened.
+    """
+    # From the first sample that came on, all must come.
+    places = np.round((received.stamps - played.first_stamp) * played.sfreq_hz).astype(int)
+    sent = played.n_samples - int(places[0])
+
+    seen = [
+        (strongest, source.dipole)
+        for source in played.sources
+        if (strongest := received.strongest_during(source, played.sfreq_hz)).size
+    ]
+    if not seen:
+        raise StreamError("no source was seen: let the demo run for 3 seconds or more")
+    estimates, dipoles = [e for e, _ in seen], [d for _, d in seen]
+    error_mm = _median_error_mm(estimates, dipoles, head)
+    rng = np.random.default_rng(0)
+    shuffled_mm = [
+        _median_error_mm(estimates, rng.permutation(dipoles).tolist(), head)
+        for _ in range(N_SHUFFLES)
+    ]
+    ages_ms = received.ages_ms()
+    return Report(
+        sent=sent,
+        received=received.n,
+        lost=sent - np.unique(places).size,
+        out_of_order=int((np.diff(places) <= 0).sum()),
+        n_sources=len(seen),
+        error_mm_median=round(error_mm, 2),
+        error_mm_by_chance=round(float(np.median(shuffled_mm)), 2),
+        better_than_chance=bool(error_mm < np.percentile(shuffled_mm, 1)),
+        age_ms_median=round(float(np.median(ages_ms)), 3),
+        age_ms_p99=round(float(np.percentile(ages_ms, 99)), 3),
+        provider=provider,
+        model=model,
+    )
+
+
+def distances_mm(estimates: NDArray[np.int64], dipole: int, head: Head) -> NDArray[np.float64]:
+    """Return how far dipoles are from one dipole."""
+    offsets_m = head.dipoles_m[estimates] - head.dipoles_m[dipole]
+    distances: NDArray[np.float64] = np.linalg.norm(offsets_m.astype(float), axis=1) * 1e3
+    return distances
+
+
+def _median_error_mm(
+    estimates: list[NDArray[np.int64]], dipoles: list[int], head: Head
+) -> float:
+    pairs = zip(estimates, dipoles, strict=True)
+    return float(np.median(np.concatenate([distances_mm(e, d, head) for e, d in pairs])))
