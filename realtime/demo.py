@@ -84,10 +84,11 @@ def _private_lsl() -> Iterator[dict[str, str]]:
         f"[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {{127.0.0.1}}\n"
         f"SessionID = convdip-demo-{uuid.uuid4().hex}\n[log]\nlevel = -3\n"
     )
+    # Content takes precedence over any file that the environment names already.
+    pylsl.util.set_config_content(content)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lsl_api.cfg"
         path.write_text(content)
-        pylsl.util.set_config_filename(str(path))
         yield {**os.environ, "LSLAPICFG": str(path)}
 
 
