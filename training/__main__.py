@@ -170,6 +170,13 @@ def main() -> None:
     except ConvDipError as error:
         print(f"convdip-train: {error}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        print(
+            f"convdip-train: {error.name} is not installed: training needs "
+            "pip install 'convdip-realtime[training]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     sys.exit(code)
 
 

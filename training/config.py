@@ -66,7 +66,7 @@ class HeadConfig:
         ``fsaverage``: the full template, downloaded by MNE; else a FreeSurfer subject of
         ``subjects_dir`` with BEM surfaces.
     subjects_dir, trans : str
-        FreeSurfer folder and head↔MRI transform of an own subject.
+        Of an own subject: the folder of FreeSurfer subjects, and the head↔MRI transform.
     electrodes : tuple of str
     spacing : str
         Source space, MNE's names: ``ico4`` gives 5,124 dipoles.

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # Changes with the code below, so that a cached head model of older code is not taken.
 VERSION = 1
+N_SHELL_TRIANGLES = 5120
 
 
 def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
@@ -55,14 +56,17 @@ def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -
     """
     with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
         progress(f"head model 1/5: anatomy of {config.subject!r}")
-        subject, subjects_dir, trans, ico = _anatomy(config, Path(scratch))
+        subject, subjects_dir, trans = _anatomy(config, Path(scratch))
         progress(f"head model 2/5: source space {config.spacing}")
         source_space = mne.setup_source_space(
             subject, spacing=config.spacing, subjects_dir=subjects_dir, add_dist="patch"
         )
         progress("head model 3/5: three-shell boundary element model (a minute or two)")
         model = mne.make_bem_model(
-            subject, ico=ico, conductivity=config.conductivity_s_m, subjects_dir=subjects_dir
+            subject,
+            ico=_shell_grade(subjects_dir / subject),
+            conductivity=config.conductivity_s_m,
+            subjects_dir=subjects_dir,
         )
         bem = mne.make_bem_solution(model)
         progress(f"head model 4/5: lead field of {len(config.electrodes)} electrodes")
@@ -79,14 +83,14 @@ def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -
         return _assemble(config, forward, Path(subjects_dir) / subject)
 
 
-def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, Any, int | None]:
-    """Return subject, subjects folder, head↔MRI transform and how to decimate its BEM."""
+def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, str]:
+    """Return subject, subjects folder and head↔MRI transform."""
     if config.subject == "template":
         subject = write_template_subject(scratch)
-        return subject, scratch, "fsaverage", None
+        return subject, scratch, "fsaverage"
     if config.subject == "fsaverage" and not config.subjects_dir:
         folder = Path(mne.datasets.fetch_fsaverage(verbose="error"))
-        return "fsaverage", folder.parent, "fsaverage", 4
+        return "fsaverage", folder.parent, "fsaverage"
     subjects_dir = Path(config.subjects_dir)
     folder = subjects_dir / config.subject
     for needed in ("surf/lh.white", "surf/rh.sphere", "bem/inner_skull.surf"):
@@ -95,7 +99,18 @@ def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, Any, int | N
                 f"{folder / needed} is not there: [head] subject needs FreeSurfer surfaces "
                 "and a BEM (mne watershed_bem), or use subject = 'template'"
             )
-    return config.subject, subjects_dir, config.trans or "fsaverage", 4
+    if not Path(config.trans).is_file():
+        raise ConfigError(
+            f"[head] trans is {config.trans!r}: expected the head↔MRI transform of "
+            f"{config.subject!r} (a -trans.fif file, from mne coreg)"
+        )
+    return config.subject, subjects_dir, config.trans
+
+
+def _shell_grade(subject_dir: Path) -> int | None:
+    """Return MNE's ``ico`` for shells of 5,120 triangles; None where they are that already."""
+    _, triangles = mne.read_surface(subject_dir / "bem" / "inner_skull.surf")
+    return None if len(triangles) == N_SHELL_TRIANGLES else 4
 
 
 def _electrodes(names: tuple[str, ...]) -> mne.Info:

@@ -6,7 +6,7 @@ from realtime.errors import ConfigError
 from realtime.topography import sphere_centre
 from training.config import HeadConfig
 from training.head import build_head
-from training.template import write_template_subject
+from training.template import package_folder, write_template_subject
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,32 @@ def test_a_radial_dipole_is_most_positive_at_the_electrode_above_it(shipped):
         assert head.channels[head.lead_field[:, most_radial].argmax()] == electrode
 
 
+@pytest.mark.timeout(600)
+def test_a_freesurfer_subject_of_ones_own(template):
+    """The template's own files, given as a subject: surfaces, BEM, atlas, transform."""
+    carried = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
+    head = build_head(
+        HeadConfig(
+            subject=template.name,
+            subjects_dir=str(template.parent),
+            trans=str(carried),
+            spacing="ico2",
+        )
+    )
+    assert head.n_dipoles == 324
+    assert head.triangles.shape == (640, 3)
+    assert head.n_left == 162
+    assert {"precentral-lh", "precentral-rh"} <= {head.atlas_names[i] for i in head.atlas}
+    assert np.linalg.norm(head.dipoles_m, axis=1).max() < 0.15
+
+
 def test_a_subject_without_surfaces_is_named(tmp_path):
     config = HeadConfig(subject="nobody", subjects_dir=str(tmp_path))
     with pytest.raises(ConfigError, match=r"nobody/surf/lh\.white is not there"):
+        build_head(config)
+
+
+def test_a_subject_without_a_transform_is_not_given_another_head_s(template):
+    config = HeadConfig(subject=template.name, subjects_dir=str(template.parent))
+    with pytest.raises(ConfigError, match="expected the head↔MRI transform of 'fsaverage5'"):
         build_head(config)
