@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from cyclopts.config import Toml
 
 from realtime.bundle import DEFAULT_MODEL, load_bundle
 from realtime.config import RunConfig
-from realtime.errors import ConvDipError
+from realtime.errors import ConfigError, ConvDipError
 from realtime.network import Provider
 
 app = App(
@@ -62,19 +63,20 @@ def demo(
     """
     from realtime.demo import run_demo
 
+    _exit_on_termination()
     report = run_demo(model, seconds, seed, provider, _status_line())
     if json_:
         print(json.dumps({**asdict(report), "ok": report.ok}))
         return 0 if report.ok else 1
     print(
-        f"\nsamples     {report.sent} in, {report.received} out, {report.lost} lost, "
-        f"{report.out_of_order} late or twice\n"
-        f"sources     {report.n_sources}, found {report.error_mm_median:.1f} mm from their "
-        f"place (median; by chance {report.error_mm_by_chance:.1f} mm)\n"
+        f"\nsamples     {report.sent} sent since the client was connected, {report.received} "
+        f"received, {report.lost} lost, {report.out_of_order} late or twice\n"
+        f"sources     {report.n_sources}, found {report.error_mm_median:.1f} mm from their place "
+        f"(median; by chance {report.error_mm_by_chance:.1f} mm)\n"
         f"age         {report.age_ms_median:.2f} ms median, {report.age_ms_p99:.2f} ms 99th "
-        f"percentile (time stamp of the EEG sample → client has its sources)\n"
+        f"percentile (time stamp of an EEG sample → client has its sources)\n"
         f"runs on     {report.provider}, model {report.model}\n"
-        f"verdict     {'all is well' if report.ok else 'NOT well: see above'}"
+        f"verdict     {'all is well' if report.ok else 'NOT well: ' + report.complaint}"
     )
     return 0 if report.ok else 1
 
@@ -94,6 +96,8 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     """
     from realtime.inlet import find_streams
 
+    if not wait_s > 0:
+        raise ConfigError(f"--wait-s is {wait_s:g}: expected a number above 0")
     found = [
         {
             "name": stream.name(),
@@ -131,10 +135,13 @@ def run(
     Parameters
     ----------
     settings : RunConfig
-        All of them can also stand in a TOML file: convdip run --config lab.toml
+        All of them can also stand in the table [run] of a TOML file: convdip run --config
+        lab.toml
     json_ : bool
         Print a summary as one JSON object at the end.
     """
+    from pylsl import local_clock
+
     from realtime.health import Health
     from realtime.service import serve
 
@@ -143,14 +150,19 @@ def run(
 
     def on_status(health: Health) -> None:
         median, p99 = health.age_ms(50, 99)
+        age = f"age {median:.2f} ms (p99 {p99:.2f})"
+        if silence_s := health.silence_s(local_clock()):
+            age = f"NO SAMPLE FOR {silence_s:.0f} s"
         show(
-            f"{health.n_published} samples   age {median:.2f} ms (p99 {p99:.2f})   "
+            f"{health.n_published} samples   {age}   "
             f"{health.n_gaps} gaps, {health.n_missing} samples missing in the input"
         )
 
     summary = serve(settings, _stop_on_signal(), on_status)
     if json_:
         print(json.dumps(summary))
+    else:
+        print("\nstopped: {published} samples published, {missing} missing".format(**summary))
     return 0
 
 
@@ -162,9 +174,10 @@ def replay(
     name: str = "Replay",
     loop: Annotated[bool, Parameter(negative="")] = False,
     speed: float = 1.0,
+    unit: str | None = None,
     json_: Json = False,
 ) -> int:
-    """Play a recording as an LSL EEG stream, in microvolts.
+    """Play a recording as an LSL EEG stream, in microvolts; it starts when a client listens.
 
     Example: convdip replay recording.edf --name MyAmplifier --loop
 
@@ -178,12 +191,14 @@ def replay(
         Start again at the end.
     speed : float
         2 plays twice as fast, at twice the rate.
+    unit : str
+        What the file's numbers are, where it does not say or MNE takes them for volts.
     json_ : bool
         Print what was sent as one JSON object at the end.
     """
     from realtime.replay import replay_recording
 
-    played = replay_recording(file, name, loop, speed, _stop_on_signal(), _status_line())
+    played = replay_recording(file, name, loop, speed, unit, _stop_on_signal(), _status_line())
     if json_:
         print(json.dumps(asdict(played)))
     return 0
@@ -222,9 +237,10 @@ def simulate(
     """
     from realtime.simulation import play_session, simulate_session
 
+    stop, show = _stop_on_signal(), _status_line()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed)
-    played = play_session(session, head, name, _stop_on_signal())
+    played = play_session(session, head, name, stop, show)
     if json_:
         print(json.dumps(asdict(played)))
     return 0
@@ -241,7 +257,7 @@ def _launch(
     Parameters
     ----------
     config : Path
-        TOML file with settings of the command.
+        TOML file with a table of settings for each command.
     verbose : bool
         Say more.
     """
@@ -251,8 +267,25 @@ def _launch(
         stream=sys.stderr,
     )
     if config is not None:
-        app.config = (Toml(config, must_exist=True, use_commands_as_keys=False),)
+        _check_settings(config)
+        app.config = (Toml(config, must_exist=True),)
     return app(tokens)
+
+
+def _check_settings(path: Path) -> None:
+    """Refuse a settings file with anything in it that no command would read."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"no settings at {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    unknown = [key for key in tables if key not in set(app)]
+    if unknown:
+        raise ConfigError(
+            f"{path}: {unknown[0]!r} is not a command: expected a table such as [run] with the "
+            "settings in it"
+        )
 
 
 def _stop_on_signal() -> Callable[[], bool]:
@@ -261,6 +294,15 @@ def _stop_on_signal() -> Callable[[], bool]:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop.is_set
+
+
+def _exit_on_termination() -> None:
+    """Let a termination signal end the program in order, as Ctrl-C does: no process is left."""
+
+    def end(*_: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _status_line(period_s: float = 0.0) -> Callable[[str], None]:

@@ -53,9 +53,7 @@ class Bundle:
 
 def shipped_bundles() -> dict[str, Path]:
     """Return the bundles that come with the program, by name."""
-    folders = (
-        folder for root in _SHIPPED if root.is_dir() for folder in sorted(root.iterdir())
-    )
+    folders = (folder for root in _SHIPPED if root.is_dir() for folder in sorted(root.iterdir()))
     return {folder.name: folder for folder in folders if (folder / "card.json").is_file()}
 
 
@@ -79,7 +77,7 @@ def load_bundle(model: str | Path = DEFAULT_MODEL) -> Bundle:
             )
         path = shipped[str(model)]
     try:
-        card = json.loads((path / "card.json").read_text())
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
         expected = {name: card["sha256"][name] for name in FILES}
     except FileNotFoundError:
         raise BundleError(f"{path} has no card.json: expected a model bundle") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from realtime.bundle import DEFAULT_MODEL
+from realtime.errors import ConfigError
+from realtime.montage import volts_per_unit
 from realtime.network import Provider
 
 
@@ -34,3 +36,11 @@ class RunConfig:
     provider: Provider = "auto"
     unit: str | None = None
     wait_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.unit is not None:
+            volts_per_unit(self.unit, "--unit")
+        if not self.name:
+            raise ConfigError("--name is empty: expected the stem of the published streams' names")
+        if not self.wait_s > 0:
+            raise ConfigError(f"--wait-s is {self.wait_s:g}: expected a number above 0")

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
 
 from realtime.bundle import load_bundle
 from realtime.errors import StreamError
@@ -34,7 +36,6 @@ SFREQ_HZ = 500.0
 START_S = 30.0
 PATIENCE_S = 5.0
 STOP_S = 10.0
-STATUS_CHUNKS = 500  # at 500 Hz about a second
 
 
 def run_demo(
@@ -70,11 +71,16 @@ def run_demo(
         # The truth first: the session starts as soon as the service listens to its EEG.
         truth = _inlet(truth_stream_name(name), (simulator, service))
         sources = _inlet(sources_stream_name(name), (simulator, service))
+        runs_on = sources.info(timeout=START_S).desc().child("provenance").child_value("provider")
+        on_status(f"the service runs on {runs_on}")
         received, played = _watch(
             sources, truth, bundle.head, LEAD_IN_S + seconds, (simulator, service), on_status
         )
-        summary = json.loads(service.end().splitlines()[-1])
-    return judge(received, played, bundle.head, summary["provider"], bundle.name)
+        printed = service.end().splitlines()
+        if not printed:
+            raise StreamError("the service did not end as it should: no summary from it")
+        provider_used = json.loads(printed[-1])["provider"]
+    return judge(received, played, bundle.head, provider_used, bundle.name)
 
 
 @contextmanager
@@ -146,7 +152,10 @@ def _inlet(name: str, processes: tuple[_Process, ...]) -> pylsl.StreamInlet:
             if time.monotonic() > deadline:
                 raise
     inlet = pylsl.StreamInlet(stream, max_buflen=10, recover=False)
-    inlet.open_stream(timeout=START_S)
+    try:
+        inlet.open_stream(timeout=START_S)
+    except (LslTimeoutError, LostError):
+        raise StreamError(f"the demo's stream {name!r} does not answer") from None
     return inlet
 
 
@@ -164,14 +173,18 @@ def _watch(
     end: dict[str, Any] | None = None
     last_news = time.monotonic()
     status_due = 0.0
-    while end is None or received.last_stamp < end["last_stamp"] - 0.5 / SFREQ_HZ:
-        chunk, stamps = sources.pull_chunk(
-            timeout=0.2, max_samples=256, min_samples=1, as_numpy=True
-        )
-        if len(stamps):
-            received.add(chunk, stamps, pylsl.local_clock())
-            last_news = time.monotonic()
-        for [text] in truth.pull_chunk(timeout=0.0)[0]:
+    while not _is_over(received, end):
+        try:
+            chunk, stamps = sources.pull_chunk(
+                timeout=0.2, max_samples=256, min_samples=1, as_numpy=True
+            )
+            if len(stamps):
+                received.add(chunk, stamps, pylsl.local_clock())
+                last_news = time.monotonic()
+            messages = [] if end else truth.pull_chunk(timeout=0.0)[0]
+        except LostError:
+            messages, last_news = [], -np.inf
+        for [text] in messages:
             message = json.loads(text)
             if "end" in message:
                 end = message["end"]
@@ -181,23 +194,32 @@ def _watch(
             for process in processes:
                 process.check_alive()
             if end is None or not received.n:
-                raise StreamError("the demo's streams went silent before the session's end")
+                raise StreamError("the demo's streams ended before the session did")
             break  # the missing samples are counted as lost
         if received.n and time.monotonic() > status_due:
             status_due = time.monotonic() + 1.0
             on_status(_status(received, played, head, seconds))
+    assert end is not None  # the loop is not left without
     session = PlayedSession(end["n_samples"], end["first_stamp"], SFREQ_HZ, tuple(played))
     return received, session
 
 
+def _is_over(received: Received, end: dict[str, Any] | None) -> bool:
+    if end is None or not received.n:
+        return False
+    return bool(received.stamps[-1] > end["last_stamp"] - 0.5 / SFREQ_HZ)
+
+
 def _status(received: Received, played: list[PlayedSource], head: Head, seconds: float) -> str:
     """Return one line: how far, how old, and where the last source was found."""
-    ages_ms = received.ages_ms(STATUS_CHUNKS)
+    first, last = received.stamps[0], received.stamps[-1]
+    ages_ms = received.ages_ms(last - 1.0)
+    n_in = round((last - first) * SFREQ_HZ) + 1
     line = (
-        f"{received.n / SFREQ_HZ:5.1f} of {seconds:g} s   {received.n} samples   "
+        f"{n_in / SFREQ_HZ:5.1f} of {seconds:g} s   {n_in} samples in, {received.n} out   "
         f"age {np.median(ages_ms):.2f} ms (p99 {np.percentile(ages_ms, 99):.2f})"
     )
-    over = [source for source in played[-2:] if source.last_stamp <= received.last_stamp]
+    over = [source for source in played[-2:] if source.last_stamp <= last]
     if over and (estimates := received.strongest_during(over[-1], SFREQ_HZ)).size:
         distance_mm = np.median(distances_mm(estimates, over[-1].dipole, head))
         line += f"   {over[-1].region}: found {distance_mm:.0f} mm away"

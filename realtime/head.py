@@ -73,9 +73,7 @@ class Head:
     def dipole_labels(self) -> list[str]:
         """One label a dipole: hemisphere and number in it, ``lh-000000`` …."""
         n_right = self.n_dipoles - self.n_left
-        return [f"lh-{i:06d}" for i in range(self.n_left)] + [
-            f"rh-{i:06d}" for i in range(n_right)
-        ]
+        return [f"lh-{i:06d}" for i in range(self.n_left)] + [f"rh-{i:06d}" for i in range(n_right)]
 
     def __post_init__(self) -> None:
         n, p = self.n_electrodes, self.n_dipoles
@@ -92,9 +90,7 @@ class Head:
         for name, shape in expected.items():
             array = getattr(self, name)
             if array.shape != shape:
-                raise BundleError(
-                    f"head model: {name} has shape {array.shape}, expected {shape}"
-                )
+                raise BundleError(f"head model: {name} has shape {array.shape}, expected {shape}")
             if not np.all(np.isfinite(array)):
                 raise BundleError(f"head model: {name} holds values that are not finite")
         if not 0 < self.n_left < p:
@@ -106,9 +102,7 @@ class Head:
 
     def save(self, path: Path) -> None:
         """Write ``head.npz`` (no pickles)."""
-        arrays: dict[str, Any] = {
-            f.name: np.asarray(getattr(self, f.name)) for f in fields(self)
-        }
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
         np.savez_compressed(path, allow_pickle=False, **arrays)
 
     @classmethod

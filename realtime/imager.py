@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from realtime.bundle import Bundle
+from realtime.errors import MontageError
 from realtime.frame import EegChunk, SourceFrame
 from realtime.montage import Montage
-from realtime.network import Network, Provider
+from realtime.network import Network
 from realtime.scale import scale_to_eeg
 from realtime.topography import input_matrices
 
@@ -22,23 +23,22 @@ class Imager:
     bundle : Bundle
     montage : Montage
         The stream's channels, from `realtime.montage.match_montage`.
-    provider : 'auto', 'cuda' or 'cpu'
-
-    Attributes
-    ----------
-    provider : str
-        The execution provider in use.
+    network : Network, optional
+        The bundle's network; without it, it is opened where it runs best.
     """
 
-    def __init__(self, bundle: Bundle, montage: Montage, provider: Provider = "auto") -> None:
-        self._network = Network(bundle.model, bundle.head.n_dipoles, provider)
-        self.provider = self._network.provider
+    def __init__(self, bundle: Bundle, montage: Montage, network: Network | None = None) -> None:
+        self._network = network or Network(bundle.model, bundle.head)
         self._lead_field = bundle.head.lead_field
         to_eeg, to_topography = input_matrices(bundle.head, montage)
         to_input = to_topography if self._network.takes == "topography" else to_eeg
         self._n_inputs = len(to_input)
         # One product prepares the network's input and the EEG that the scale is fitted to.
-        self._prepare = np.vstack([to_input, to_eeg]).T.astype(np.float32)
+        prepare = np.vstack([to_input, to_eeg]).T
+        # Left out rather than weighted by 0: a NaN in a channel that is not used must not matter.
+        self._n_channels = montage.to_volts.shape[1]
+        self._used = np.flatnonzero(montage.to_volts.any(axis=0))
+        self._prepare = prepare[self._used].astype(np.float32)
 
     def __call__(self, chunk: EegChunk) -> SourceFrame:
         """Image a chunk.
@@ -51,8 +51,19 @@ class Imager:
         Returns
         -------
         frame : SourceFrame
+
+        Raises
+        ------
+        MontageError
+            If the chunk has not the montage's channels, or not one time stamp a sample.
         """
-        prepared = chunk.samples @ self._prepare
+        if chunk.samples.shape != (len(chunk.timestamps), self._n_channels):
+            raise MontageError(
+                f"samples have the shape {chunk.samples.shape}: expected (n_times, n_channels), "
+                f"here ({len(chunk.timestamps)} time stamps, {self._n_channels} channels)"
+            )
+        samples = chunk.samples[:, self._used].astype(np.float32, copy=False)
+        prepared = samples @ self._prepare
         inputs, eeg = prepared[:, : self._n_inputs], prepared[:, self._n_inputs :]
         maps = self._network(np.ascontiguousarray(inputs))
         sources, goodness_of_fit = scale_to_eeg(maps, eeg, self._lead_field)

@@ -11,22 +11,26 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
 
 from realtime.errors import StreamError
 from realtime.frame import EegChunk
 
 log = logging.getLogger(__name__)
 
-# The longest block in liblsl: within it a stop signal is answered.
+# While samples flow, the longest block in liblsl: within it a stop signal is answered.
 PULL_TIMEOUT_S = 0.2
 # What an unread inlet keeps. liblsl's default, 360 s, is minutes of stale data.
 BUFFER_S = 5
-OPEN_TIMEOUT_S = 10.0
+OPEN_TIMEOUT_S = 5.0
 # After the first hit, how long to listen for a second stream that fits: liblsl asks the
 # network every half second, and not every answer comes to the first question.
 SETTLE_S = 1.0
 CLOCK_PERIOD_S = 5.0
+# Measured on one computer, two clocks that are the same differ by less than 0.1 ms.
+SAME_CLOCK_S = 1e-3
 
 NUMERIC = {pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32}
 
@@ -52,6 +56,14 @@ class StreamDescription:
     units: tuple[str, ...]
     sfreq_hz: float
 
+    def difference(self, other: StreamDescription) -> str:
+        """Say what makes another stream's samples other than this one's; empty for nothing."""
+        for what in ("sfreq_hz", "labels", "units"):
+            mine, others = getattr(self, what), getattr(other, what)
+            if mine != others:
+                return f"stream {other.name!r} has {what} {others}, expected {mine}"
+        return ""
+
 
 def find_streams(wait_s: float) -> list[pylsl.StreamInfo]:
     """Return all streams that answer within a time."""
@@ -64,6 +76,7 @@ def resolve(
     name: str | None,
     wait_s: float,
     *,
+    source_id: str = "",
     settle_s: float = SETTLE_S,
     stop: Callable[[], bool] = lambda: False,
 ) -> pylsl.StreamInfo | None:
@@ -75,6 +88,8 @@ def resolve(
         None: the only EEG stream there is.
     wait_s : float
         How long to look.
+    source_id : str
+        Where given, the stream must have it.
     settle_s : float
         How long to go on looking for a second one, which is an error.
     stop : callable
@@ -98,16 +113,15 @@ def resolve(
                 "streams'"
             )
         time.sleep(0.02)
-        fitting = [s for s in resolver.results() if _fits(s, name)]
+        fitting = [s for s in resolver.results() if _fits(s, name, source_id)]
     if stop():
         return None
     if settle_s:
         time.sleep(settle_s)
-        fitting = [s for s in resolver.results() if _fits(s, name)]
+        fitting = [s for s in resolver.results() if _fits(s, name, source_id)]
     if len(fitting) > 1:
         listed = "; ".join(
-            f"{s.name()} on {s.hostname()}, source id {s.source_id() or 'none'}"
-            for s in fitting
+            f"{s.name()} on {s.hostname()}, source id {s.source_id() or 'none'}" for s in fitting
         )
         raise StreamError(
             f"{len(fitting)} streams fit: {listed}; give one its own name and choose it with "
@@ -118,7 +132,9 @@ def resolve(
     return fitting[0]
 
 
-def _fits(stream: pylsl.StreamInfo, name: str | None) -> bool:
+def _fits(stream: pylsl.StreamInfo, name: str | None, source_id: str) -> bool:
+    if source_id and stream.source_id() != source_id:
+        return False
     return bool(stream.name() == name) if name else stream.type().lower() == "eeg"
 
 
@@ -129,9 +145,7 @@ def describe(info: pylsl.StreamInfo) -> StreamDescription:
     ``name``.
     """
     desc = ElementTree.fromstring(info.as_xml()).find("desc")
-    channels = (
-        [] if desc is None else desc.findall("channels/channel") or desc.findall("channel")
-    )
+    channels = [] if desc is None else desc.findall("channels/channel") or desc.findall("channel")
     n = info.channel_count()
     labels = [(c.findtext("label") or c.findtext("name") or "").strip() for c in channels]
     units = [(c.findtext("unit") or "").strip() for c in channels]
@@ -174,16 +188,21 @@ class Inlet:
         # liblsl's own recovery is silent and accepts a changed rate: ask for the loss instead.
         self._inlet = pylsl.StreamInlet(stream, max_buflen=BUFFER_S, recover=False)
         try:
+            # The first measurement takes a while: before any sample waits for it.
+            self._offset_s = self._inlet.time_correction(timeout=OPEN_TIMEOUT_S)
             self._inlet.open_stream(timeout=OPEN_TIMEOUT_S)
             self.description = describe(self._inlet.info(timeout=OPEN_TIMEOUT_S))
-        except (TimeoutError, LostError):
+        except (LslTimeoutError, LostError):
             raise StreamError(
-                f"stream {stream.name()!r} on {stream.hostname()} does not answer: is a "
-                "firewall between the computers?"
+                f"stream {stream.name()!r} on {stream.hostname()} does not answer: it hangs, has "
+                "just ended, or a firewall is between (LSL needs UDP and TCP 16572–16604)"
             ) from None
-        self._is_remote = self.description.hostname != socket.gethostname()
-        self._offset_s = 0.0
-        self._offset_due = 0.0
+        # The offset tells cloned computers of one name apart, the name computers whose
+        # clocks happen to agree.
+        same_name = self.description.hostname == socket.gethostname()
+        self._is_remote = not same_name or abs(self._offset_s) > SAME_CLOCK_S
+        self._offset_due = time.monotonic() + CLOCK_PERIOD_S
+        self._last_stamp = -np.inf
 
     def pull(self, max_samples: int) -> EegChunk | None:
         """Wait for the first sample and return all that are there, None for none yet.
@@ -204,14 +223,17 @@ class Inlet:
             if not len(timestamps):
                 return None
             if self._is_remote:
-                timestamps = timestamps + self._clock_offset_s()
-        except LostError:
+                timestamps = self._on_this_clock(timestamps)
+        except (LslTimeoutError, LostError):
             raise StreamError(f"stream {self.description.name!r} ended") from None
         return EegChunk(samples.astype(np.float32, copy=False), timestamps)
 
-    def _clock_offset_s(self) -> float:
-        """Return the sender's clock offset; liblsl measures it in the background."""
+    def _on_this_clock(self, timestamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shift time stamps by the sender's clock offset, which liblsl keeps measuring."""
         if time.monotonic() > self._offset_due:
             self._offset_s = self._inlet.time_correction(timeout=OPEN_TIMEOUT_S)
             self._offset_due = time.monotonic() + CLOCK_PERIOD_S
-        return self._offset_s
+        # A new offset is a small step: never let time run backwards over it.
+        shifted: NDArray[np.float64] = np.maximum(timestamps + self._offset_s, self._last_stamp)
+        self._last_stamp = float(shifted[-1])
+        return shifted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 
 from realtime.errors import MontageError
 
+log = logging.getLogger(__name__)
+
 # Older 10-20 names of the same places.
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
-# «EEG Fp1-REF», «Fp1-LE»: a reference behind the name. Any other second name makes the
-# channel bipolar («Fp1-F7»), which is not the potential at Fp1.
-_DECORATION = re.compile(
-    r"^(?:EEG[ _-]+)?(?P<name>[A-Z]+\d*Z?)(?:-(?:REF|LE|AR|AVG|CAR|A1|A2|M1|M2))?$"
+# «EEG Fp1-REF», «Fp1-A2»: a reference behind the name. Any other second name makes the channel
+# bipolar («Fp1-F7»), which is not the potential at Fp1.
+_LABEL = re.compile(
+    r"^(?:EEG[ _-]+)?(?P<name>[A-Z]+\d*Z?)"
+    r"(?:-(?P<reference>REF|LE|AR|AVG|CAR|A1|A2|M1|M2))?$"
 )
 
 VOLTS = {
@@ -43,12 +47,18 @@ def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
     >>> electrode_name("EEG Fp1-REF", ["Fp1", "T7"]), electrode_name("T3..", ["Fp1", "T7"])
     ('Fp1', 'T7')
     """
-    match = _DECORATION.match(label.strip(" .").upper())
+    match = _LABEL.match(label.strip(" .").upper())
     if match is None:
         return None
     by_upper = {name.upper(): name for name in electrodes}
     name = match["name"]
     return by_upper.get(name) or by_upper.get(ALIASES.get(name, ""))
+
+
+def stated_reference(label: str) -> str:
+    """Return the reference that a channel label names behind the electrode, or nothing."""
+    match = _LABEL.match(label.strip(" .").upper())
+    return (match["reference"] or "") if match else ""
 
 
 def volts_per_unit(unit: str, label: str) -> float:
@@ -64,9 +74,13 @@ def volts_per_unit(unit: str, label: str) -> float:
         stated = f"the unit {unit!r}" if unit.strip() else "no unit"
         raise MontageError(
             f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "
-            "set the unit in the sender, or say it with --unit microvolts"
+            "set it where the stream or file is made, or say it with --unit microvolts"
         )
     return factor
+
+
+# Standard deviation over a second, from a clean average to a restless raw recording.
+EEG_LEVEL_V = (0.2e-6, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,10 @@ class Montage:
 
 
 def match_montage(
-    labels: Sequence[str], units: Sequence[str], electrodes: Sequence[str]
+    labels: Sequence[str],
+    units: Sequence[str],
+    electrodes: Sequence[str],
+    at_least: int = MIN_ELECTRODES,
 ) -> Montage:
     """Match a stream's channels with the model's electrodes by label.
 
@@ -99,12 +116,14 @@ def match_montage(
         As the stream describes them.
     electrodes : sequence of str
         The model's electrodes, in order.
+    at_least : int
+        Fewest electrodes that must be there.
 
     Raises
     ------
     MontageError
-        If two channels claim one electrode, a unit is unknown, or fewer than
-        `MIN_ELECTRODES` electrodes are there.
+        If two channels claim one electrode, the channels have several references, a unit is
+        unknown, or too few electrodes are there.
     """
     to_volts = np.zeros((len(electrodes), len(labels)))
     channel_of: dict[str, str] = {}
@@ -121,15 +140,67 @@ def match_montage(
             )
         channel_of[name] = label
         to_volts[electrodes.index(name), index] = volts_per_unit(unit, label)
-    missing = tuple(name for name in electrodes if name not in channel_of)
-    needed = min(MIN_ELECTRODES, len(electrodes))
-    if len(channel_of) < needed:
-        shown = ", ".join(label or "(no label)" for label in labels[:8]) + (
-            " …" if len(labels) > 8 else ""
-        )
+    references = {stated_reference(label): label for label in channel_of.values()}
+    if len(references) > 1:
+        listed = ", ".join(f"{label!r}" for label in references.values())
         raise MontageError(
-            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are in the stream, "
-            f"expected at least {needed}; its channels are {shown}; the model's are "
-            f"{', '.join(electrodes)}: label the channels by the 10-20 system"
+            f"the channels have several references ({listed}): expected one, which the average "
+            "reference then replaces; re-reference them in the sender"
+        )
+    missing = tuple(name for name in electrodes if name not in channel_of)
+    needed = min(at_least, len(electrodes))
+    if len(channel_of) < needed:
+        raise MontageError(
+            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are there, expected "
+            f"at least {needed}; " + _advice(labels, missing)
         )
     return Montage(to_volts, missing, tuple(unused))
+
+
+def _advice(labels: Sequence[str], missing: Sequence[str]) -> str:
+    """Say what to do about missing electrodes."""
+    if not any(labels):
+        return "the channels have no labels: set them in the sender, as 10-20 names"
+    shown = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
+    return (
+        f"missing are {', '.join(missing)}; the channels are {shown}: if those are other names "
+        "for the same places, use the 10-20 names in the sender"
+    )
+
+
+class LevelCheck:
+    """A look at the first second of samples, whether their level is that of EEG.
+
+    A stream that states a wrong unit is a million times off, and nothing else would tell.
+
+    Parameters
+    ----------
+    montage : Montage
+    sfreq_hz : float
+    """
+
+    def __init__(self, montage: Montage, sfreq_hz: float) -> None:
+        self._to_volts = montage.to_volts[montage.to_volts.any(axis=1)]
+        self._n_wanted = max(2, round(sfreq_hz))
+        self._first: list[NDArray[np.float32]] = []
+
+    def at(self, samples: NDArray[np.float32]) -> None:
+        """Take samples as they come; warn once, when a second of them is there."""
+        if self._n_wanted <= 0:
+            return
+        self._first.append(samples)
+        self._n_wanted -= len(samples)
+        if self._n_wanted > 0:
+            return
+        used = self._to_volts.any(axis=0)
+        eeg = np.concatenate(self._first)[:, used] @ self._to_volts[:, used].T
+        self._first.clear()
+        level_v = float(np.median(eeg.std(axis=0)))
+        if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:
+            log.warning(
+                "the EEG has a standard deviation of %.2g µV (median over electrodes), expected "
+                "%g to %g µV: is its unit right? --unit overrides what the stream states",
+                level_v * 1e6,
+                EEG_LEVEL_V[0] * 1e6,
+                EEG_LEVEL_V[1] * 1e6,
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from realtime.errors import BundleError, ProviderError
+from realtime.head import Head
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +21,9 @@ Provider = Literal["auto", "cuda", "cpu"]
 
 # TF32 would round inputs to 10 bits: the GPU's maps must be the CPU's maps.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
-# Sizes that the service asks for are run once before the first sample, so that none of
-# them pays for allocation later.
-WARM_UP_SIZES = (1, 8, 64)
+# Run once before the first sample: the smallest batch of the service and the largest.
+WARM_UP_SIZES = (1, 64)
+PIXELS = (7, 11, 1)
 
 
 class Network:
@@ -31,8 +33,8 @@ class Network:
     ----------
     model : bytes
         The ONNX file. From bytes, ONNX Runtime refuses references to any other file.
-    n_dipoles : int
-        Outputs that are expected.
+    head : Head
+        Its electrodes and dipoles are what the model must take and give.
     provider : 'auto', 'cuda' or 'cpu'
         ``auto`` takes CUDA where it works and says so where it does not.
 
@@ -51,27 +53,12 @@ class Network:
         If CUDA is asked for and cannot be had.
     """
 
-    def __init__(self, model: bytes, n_dipoles: int, provider: Provider = "auto") -> None:
+    def __init__(self, model: bytes, head: Head, provider: Provider = "auto") -> None:
         self._session = _open_session(model, provider)
         self.provider: str = self._session.get_providers()[0]
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = (
-            f"inputs {[i.name for i in inputs]}, outputs {[(o.name, o.shape) for o in outputs]}"
-        )
-        if (
-            len(inputs) != 1
-            or inputs[0].name not in ("topography", "eeg")
-            or [o.name for o in outputs] != ["sources"]
-            or outputs[0].shape[-1] != n_dipoles
-        ):
-            raise BundleError(
-                f"the model has {found}: expected one input 'topography' or 'eeg' and one "
-                f"output 'sources' of {n_dipoles} dipoles"
-            )
-        self.takes: str = inputs[0].name
-        self._sample_shape = tuple(inputs[0].shape[1:])
+        self.takes, self._sample_shape = _check_ports(self._session, head)
         for size in WARM_UP_SIZES:
-            self(np.zeros((size, int(np.prod(self._sample_shape))), np.float32))
+            self(np.zeros((size, math.prod(self._sample_shape)), np.float32))
 
     def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return normalised source maps.
@@ -90,6 +77,28 @@ class Network:
         return maps
 
 
+def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:
+    """Return the name of the input and the shape of one sample of it."""
+    ports = {
+        kind: [(port.name, tuple(port.shape)) for port in ports]
+        for kind, ports in (("in", session.get_inputs()), ("out", session.get_outputs()))
+    }
+    shapes = {"topography": PIXELS, "eeg": (head.n_electrodes,)}
+    if len(ports["in"]) == len(ports["out"]) == 1:
+        (takes, (n_in, *shape)), (gives, (*_, n_dipoles)) = ports["in"][0], ports["out"][0]
+        is_free = not isinstance(n_in, int)  # a name or nothing: any number of samples
+        fits = tuple(shape) == shapes.get(takes) and (gives, n_dipoles) == (
+            "sources",
+            head.n_dipoles,
+        )
+        if is_free and fits:
+            return takes, shapes[takes]
+    raise BundleError(
+        f"the model has {ports}: expected one input, 'topography' (n, 7, 11, 1) or 'eeg' "
+        f"(n, {head.n_electrodes}), and one output, 'sources' (n, {head.n_dipoles}), n being free"
+    )
+
+
 def _open_session(model: bytes, provider: Provider) -> Any:
     options = ort.SessionOptions()
     # Measured for this size of network: a second thread gains little and spinning burns a core.
@@ -103,7 +112,7 @@ def _open_session(model: bytes, provider: Provider) -> Any:
             return session
         reason = (
             "no CUDA: ONNX Runtime found no usable NVIDIA GPU with CUDA 13 and cuDNN 9 "
-            "(pip install 'convdip-realtime[gpu]' brings the libraries)"
+            "(the extra 'gpu' brings the libraries)"
         )
         if provider == "cuda":
             raise ProviderError(f"{reason}; use --provider cpu or auto to run without")

@@ -58,8 +58,9 @@ def background_eeg(
 ) -> NDArray[np.float32]:
     """Return one synthetic recording without a signal, average-referenced.
 
-    The mix is drawn anew for each recording: spectra (β 0.5–2), the place and strength of the
-    alpha rhythm (0–50 % of the power), white sensor noise (5–30 % of the power).
+    The mix is drawn anew for each recording: spectra (β 0.5–2), white sensor noise (5–30 % of
+    the power without the rhythm), place and strength of the alpha rhythm (up to half of that
+    power, on top of it).
 
     Parameters
     ----------
@@ -73,9 +74,7 @@ def background_eeg(
     eeg : ndarray, shape (n_times, n_electrodes)
         Of unit variance, averaged over electrodes and time.
     """
-    topographies = (
-        head.lead_field @ patch_dictionary(head.triangles, head.dipoles_m, PATCH_ORDER).T
-    )
+    topographies = head.lead_field @ patch_dictionary(head.triangles, head.dipoles_m, PATCH_ORDER).T
     seeds = rng.choice(head.n_dipoles, min(N_PATCHES, head.n_dipoles), replace=False)
     exponents = rng.uniform(0.5, 2.0, seeds.size)
     cortex = coloured_noise(seeds.size, n_times, sfreq_hz, exponents, rng)

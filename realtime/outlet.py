@@ -71,11 +71,14 @@ def _describe(info: pylsl.StreamInfo, provenance: Provenance) -> None:
     desc = info.desc()
 
     channels = desc.append_child("channels")
-    for label, place_m in zip(head.dipole_labels, head.dipoles_m.tolist(), strict=True):
+    for label, place_m, region in zip(
+        head.dipole_labels, head.dipoles_m.tolist(), head.atlas.tolist(), strict=True
+    ):
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
         channel.append_child_value("unit", "nAm")
         channel.append_child_value("type", "source")
+        channel.append_child_value("region", head.atlas_names[region])
         location = channel.append_child("location")
         for axis, metres in zip("XYZ", place_m, strict=True):
             location.append_child_value(axis, f"{metres * 1e3:.2f}")

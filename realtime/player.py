@@ -10,6 +10,8 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from realtime.errors import ConfigError
+
 # Samples that fall due within this time go out together; below 1 / BLOCK_S Hz, one by one.
 BLOCK_S = 0.002
 # After the last sample, liblsl still has to hand it to the clients.
@@ -28,7 +30,15 @@ class Played:
 def eeg_outlet(
     name: str, labels: Sequence[str], rate_hz: float, source_id: str
 ) -> pylsl.StreamOutlet:
-    """Open an EEG stream in microvolts, described as the XDF conventions ask."""
+    """Open an EEG stream in microvolts, described as the XDF conventions ask.
+
+    Raises
+    ------
+    ConfigError
+        If the name is empty.
+    """
+    if not name:
+        raise ConfigError("--name is empty: expected a name for the stream")
     info = pylsl.StreamInfo(
         name=name,
         type="EEG",
@@ -44,6 +54,12 @@ def eeg_outlet(
         channel.append_child_value("unit", "microvolts")
         channel.append_child_value("type", "EEG")
     return pylsl.StreamOutlet(info, max_buffered=10)
+
+
+def wait_for_client(outlet: pylsl.StreamOutlet, stop: Callable[[], bool]) -> None:
+    """Wait until somebody listens, so that the first sample is not lost on nobody."""
+    while not outlet.wait_for_consumers(0.2) and not stop():
+        pass
 
 
 def play(

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.errors import ConfigError, RecordingError
+from realtime.errors import ConfigError, ConvDipError, RecordingError
 from realtime.montage import electrode_name, volts_per_unit
-from realtime.player import Played, eeg_outlet, play
+from realtime.player import Played, eeg_outlet, play, wait_for_client
 
 if TYPE_CHECKING:
     import mne
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_recording(path: Path) -> mne.io.BaseRaw:
+def read_recording(path: Path, unit: str | None = None) -> mne.io.BaseRaw:
     """Read a recording; EEG is in volts.
+
+    Parameters
+    ----------
+    path : Path
+    unit : str, optional
+        What the file's numbers are, where it does not say or its reader takes them for volts.
 
     Raises
     ------
@@ -37,53 +43,64 @@ def read_recording(path: Path) -> mne.io.BaseRaw:
         import mne
     except ImportError:
         raise RecordingError(
-            "reading recordings needs MNE: pip install 'convdip-realtime[replay]'"
+            "reading recordings needs MNE: pip install 'convdip-realtime[replay]', or "
+            "scripts/install replay"
         ) from None
     try:
         if path.suffix.lower() in (".xdf", ".xdfz"):
-            return _read_xdf(path)
-        return mne.io.read_raw(path, preload=True, verbose="error")
-    except RecordingError:
-        raise
+            return _read_xdf(path, unit)
+        raw = mne.io.read_raw(path, preload=True, verbose="error")
+    except ConvDipError as error:
+        raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # a reader meets a broken file with any exception at all
         reason = " ".join(str(error).split())[:200]
         raise RecordingError(
             f"{path} cannot be read: {reason or type(error).__name__}; expected a recording "
             "that MNE-Python reads (EDF, BDF, BrainVision, FIF, EEGLAB, …) or an XDF file"
         ) from None
+    if unit is not None:
+        factor = volts_per_unit(unit, "--unit")
+        raw.apply_function(lambda samples: samples * factor, picks="eeg", verbose="error")
+    return raw
 
 
-def _read_xdf(path: Path) -> Any:
-    """Read the EEG stream of an XDF file."""
+def _read_xdf(path: Path, unit: str | None) -> Any:
+    """Read the longest EEG stream of an XDF file."""
     import mne
     import pyxdf
 
     streams, _ = pyxdf.load_xdf(str(path), verbose=False)
+    kinds = [str(stream["info"]["type"][0]) for stream in streams]
     eeg = [
-        s
-        for s in streams
-        if s["info"]["type"][0]
-        and s["info"]["type"][0].lower() == "eeg"
-        and len(s["time_series"])
+        stream
+        for stream, kind in zip(streams, kinds, strict=True)
+        if kind.lower() == "eeg" and len(stream["time_series"])
     ]
     if not eeg:
-        found = ", ".join(sorted({str(s["info"]["type"][0]) for s in streams})) or "none"
         raise RecordingError(
-            f"{path} has no stream of type EEG with samples in it: found {found}"
+            f"no stream of type EEG with samples in it: found {', '.join(sorted(set(kinds)))}"
         )
     stream = max(eeg, key=lambda s: len(s["time_stamps"]))
-    sfreq_hz = float(stream["info"]["nominal_srate"][0])
+    name, sfreq_hz = stream["info"]["name"][0], float(stream["info"]["nominal_srate"][0])
+    if len(eeg) > 1:
+        log.warning("%s has %d EEG streams: taking the longest, %s", path, len(eeg), name)
     if sfreq_hz <= 0:
-        raise RecordingError(f"{path}: its EEG stream has no sampling rate")
+        raise RecordingError(f"its EEG stream {name!r} has no sampling rate")
+    n_gaps = int((np.diff(stream["time_stamps"]) > 1.5 / sfreq_hz).sum())
+    if n_gaps:
+        log.warning("%s: %d gaps in the EEG are closed up", path, n_gaps)
     try:
         channels = stream["info"]["desc"][0]["channels"][0]["channel"]
         labels = [channel["label"][0] for channel in channels]
         units = [(channel.get("unit") or [""])[0] or "" for channel in channels]
     except (TypeError, KeyError, IndexError):
-        raise RecordingError(f"{path}: its EEG stream has no channel labels") from None
-    factors = [volts_per_unit(unit, label) for unit, label in zip(units, labels, strict=True)]
-    info = mne.create_info(labels, sfreq_hz, "eeg")
-    samples = np.asarray(stream["time_series"], float) * factors
+        raise RecordingError(f"its EEG stream {name!r} has no channel labels") from None
+    electrodes = mne.channels.make_standard_montage("colin27_1005").ch_names
+    # Triggers and auxiliary channels often have no unit, and need none.
+    kept = [i for i, label in enumerate(labels) if electrode_name(label, electrodes)]
+    factors = [volts_per_unit(unit or units[i], labels[i]) for i in kept]
+    info = mne.create_info([labels[i] for i in kept], sfreq_hz, "eeg")
+    samples = np.asarray(stream["time_series"], float)[:, kept] * factors
     return mne.io.RawArray(samples.T, info, verbose="error")
 
 
@@ -92,6 +109,7 @@ def replay_recording(
     name: str,
     loop: bool,
     speed: float,
+    unit: str | None,
     stop: Callable[[], bool],
     on_status: Callable[[str], None],
 ) -> Played:
@@ -105,7 +123,9 @@ def replay_recording(
     loop : bool
         Start again at the end.
     speed : float
-        Above 0; 2 plays twice as fast.
+        2 plays twice as fast.
+    unit : str or None
+        What the file's numbers are, where it does not say or its reader takes them for volts.
     stop : callable
         Ends the replay when true.
     on_status : callable
@@ -116,11 +136,11 @@ def replay_recording(
     RecordingError
         If the recording cannot be read or has no EEG.
     ConfigError
-        If the speed is not above 0.
+        If the speed is out of range.
     """
-    if not speed > 0:
-        raise ConfigError(f"--speed is {speed:g}: expected a number above 0")
-    raw = read_recording(path)
+    if not 0.01 <= speed <= 100:
+        raise ConfigError(f"--speed is {speed:g}: expected 0.01 to 100")
+    raw = read_recording(path, unit)
     labels, samples_uv = _eeg_uv(raw, path)
     rate_hz = float(raw.info["sfreq"]) * speed
     length_s = len(samples_uv) / rate_hz
@@ -129,13 +149,15 @@ def replay_recording(
         f"{length_s:.0f} s" + (", in a loop" if loop else "")
     )
     outlet = eeg_outlet(name, labels, rate_hz, source_id=f"convdip-replay-{name}")
+    on_status("waiting for a client")
+    wait_for_client(outlet, stop)
     due_s = 1.0
 
     def tell(n_sent: int, stamp: float) -> None:
         nonlocal due_s
         if n_sent / rate_hz >= due_s:
             due_s += 1.0
-            on_status(f"{n_sent / rate_hz:.0f} of {length_s:.0f} s   {n_sent} samples")
+            on_status(f"{n_sent / rate_hz:.0f} s   {n_sent} samples sent")
 
     return play(outlet, samples_uv, rate_hz, loop=loop, stop=stop, on_sample=tell)
 

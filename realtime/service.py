@@ -15,8 +15,9 @@ from realtime.config import RunConfig
 from realtime.errors import StreamError
 from realtime.health import Health
 from realtime.imager import Imager
-from realtime.inlet import Inlet, resolve
-from realtime.montage import match_montage
+from realtime.inlet import Inlet, StreamDescription, find_streams, resolve
+from realtime.montage import LevelCheck, match_montage
+from realtime.network import Network
 from realtime.outlet import Provenance, SourceOutlet, sources_stream_name
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 # Most samples imaged at once: what has piled up is worked off in batches.
 MAX_BATCH = 64
 STATUS_PERIOD_S = 1.0
+RETRY_S = 0.5
+# How long to look whether the name to publish under is taken.
+NAME_CHECK_S = 0.5
 
 
 def serve(
@@ -33,7 +37,8 @@ def serve(
 ) -> dict[str, Any]:
     """Image a stream until ``stop()`` is true.
 
-    A stream that ends is waited for and taken up again; the published stream stays up.
+    A stream that ends is waited for and taken up again when the same one comes back; the
+    published stream stays up meanwhile.
 
     Parameters
     ----------
@@ -52,59 +57,60 @@ def serve(
     ConvDipError
         If the model, the stream or its montage is not what it should be.
     """
+    # Before the inlet opens, so that no sample waits for it.
     bundle = load_bundle(config.model)
-    log.info("model %s (%d dipoles)", bundle.name, bundle.head.n_dipoles)
-    health: Health | None = None
-    outlet: SourceOutlet | None = None
-    provider, n_lost = "", 0
-    missing: tuple[str, ...] = ()
-    published_rate_hz = 0.0
-    wait_s = config.wait_s
-    while not stop():
-        found = resolve(config.input, wait_s, stop=stop)
-        if found is None:
-            break
-        inlet = Inlet(found)
-        stream = inlet.description
-        units = stream.units if config.unit is None else (config.unit,) * len(stream.labels)
-        montage = match_montage(stream.labels, units, bundle.head.channels)
-        missing = montage.missing
-        log.info(
-            "input %s on %s: %g Hz, %d of %d electrodes",
-            stream.name,
-            stream.hostname,
-            stream.sfreq_hz,
-            len(bundle.head.channels) - len(missing),
-            len(bundle.head.channels),
+    network = Network(bundle.model, bundle.head, config.provider)
+    log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.provider)
+
+    published = sources_stream_name(config.name)
+    if any(other.name() == published for other in find_streams(NAME_CHECK_S)):
+        raise StreamError(
+            f"a stream {published!r} is there already: stop the other service, or choose "
+            "another --name"
         )
-        if missing:
-            log.warning("interpolated: %s (not in the stream)", ", ".join(missing))
-        if montage.unused:
-            log.info("not used: %s", ", ".join(montage.unused))
-        imager = Imager(bundle, montage, config.provider)
-        provider = imager.provider
-        if outlet is None:
-            provenance = Provenance(stream, montage, bundle, provider)
-            outlet = SourceOutlet(config.name, provenance)
-            published_rate_hz = stream.sfreq_hz
-            log.info("output %s, on %s", sources_stream_name(config.name), provider)
-        elif stream.sfreq_hz != published_rate_hz:
-            raise StreamError(
-                f"stream {stream.name!r} came back with {stream.sfreq_hz:g} Hz instead of "
-                f"{published_rate_hz:g} Hz: start the service again"
-            )
-        if health is None:
-            health = Health(stream.sfreq_hz)
-        else:
-            health.restarted(stream.sfreq_hz)
+    found = resolve(config.input, config.wait_s, stop=stop)
+    inlet = Inlet(found) if found is not None else None
+    if inlet is None:
+        return Health(1.0).summary()
+    stream = inlet.description
+    units = stream.units if config.unit is None else (config.unit,) * len(stream.labels)
+    montage = match_montage(stream.labels, units, bundle.head.channels)
+    log.info(
+        "input %s on %s: %g Hz, %d of %d electrodes",
+        stream.name,
+        stream.hostname,
+        stream.sfreq_hz,
+        bundle.head.n_electrodes - len(montage.missing),
+        bundle.head.n_electrodes,
+    )
+    if montage.missing:
+        log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
+    if montage.unused:
+        log.info("not used: %s", ", ".join(montage.unused))
+    imager = Imager(bundle, montage, network)
+    outlet = SourceOutlet(config.name, Provenance(stream, montage, bundle, network.provider))
+    log.info("output %s", published)
+
+    health = Health(stream.sfreq_hz, since_s=pylsl.local_clock())
+    look = LevelCheck(montage, stream.sfreq_hz)
+    n_losses, outage_s = 0, 0.0
+    while inlet is not None and not stop():
         try:
-            _image_until_lost(inlet, imager, outlet, health, stop, on_status)
-        except StreamError as lost:
-            n_lost += 1
-            wait_s = float("inf")
-            log.warning("%s; waiting for it to come back", lost)
-    counts = health.summary() if health else Health(1.0).summary()
-    return {**counts, "lost": n_lost, "provider": provider, "interpolated": list(missing)}
+            _image_until_lost(inlet, imager, outlet, health, look, stop, on_status)
+        except StreamError as loss:
+            log.warning("%s; waiting for it to come back", loss)
+            lost_s = pylsl.local_clock()
+            inlet = _reopen(stream, stop)
+            health.restarted(pylsl.local_clock())
+            n_losses += 1
+            outage_s += pylsl.local_clock() - lost_s
+    return {
+        **health.summary(),
+        "stream_losses": n_losses,
+        "outage_s": round(outage_s, 3),
+        "provider": network.provider,
+        "interpolated": list(montage.missing),
+    }
 
 
 def _image_until_lost(
@@ -112,6 +118,7 @@ def _image_until_lost(
     imager: Imager,
     outlet: SourceOutlet,
     health: Health,
+    look: LevelCheck,
     stop: Callable[[], bool],
     on_status: Callable[[Health], None],
 ) -> None:
@@ -124,9 +131,38 @@ def _image_until_lost(
         chunk = inlet.pull(MAX_BATCH)
         if chunk is not None:
             health.received(chunk.timestamps)
+            look.at(chunk.samples)
             frame = imager(chunk)
             outlet.push(frame)
             health.published(frame.timestamps, pylsl.local_clock())
         if time.monotonic() > status_due:
             status_due = time.monotonic() + STATUS_PERIOD_S
             on_status(health)
+
+
+def _reopen(stream: StreamDescription, stop: Callable[[], bool]) -> Inlet | None:
+    """Wait until a lost stream is back as it was; None if stopped before.
+
+    A stream with other channels, units or another rate is never taken: its samples would go
+    out under a description that is not theirs.
+    """
+    said = ""
+    while not stop():
+        try:
+            found = resolve(
+                stream.name, float("inf"), source_id=stream.source_id, settle_s=0.0, stop=stop
+            )
+            if found is None:
+                return None
+            inlet = Inlet(found)
+            difference = stream.difference(inlet.description)
+        except StreamError as error:  # gone again: liblsl lists a dead stream for a while
+            difference = str(error)
+        if not difference:
+            log.warning("input %s is back", stream.name)
+            return inlet
+        if difference != said:
+            log.warning("not taken up: %s", difference)
+            said = difference
+        time.sleep(RETRY_S)
+    return None

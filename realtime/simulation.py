@@ -10,10 +10,11 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from realtime.errors import ConfigError
 from realtime.head import Head
 from realtime.noise import background_eeg
 from realtime.patches import patch_dictionary
-from realtime.player import Played, eeg_outlet, play
+from realtime.player import Played, eeg_outlet, play, wait_for_client
 
 ORDERS = (2, 5)
 MOMENT_NAM = (5.0, 10.0)
@@ -24,7 +25,6 @@ RAMP_S = 0.1
 # Peak of the signal over the largest channel SD of the background: what the paper's
 # averages of 20 trials have.
 SNR = 20**0.5
-FIRST_CLIENT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,18 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
         Length after a lead-in of two seconds without a source.
     sfreq_hz : float
     seed : int
+
+    Raises
+    ------
+    ConfigError
+        If the session would hold no source, or rate or seed are out of range.
     """
+    if not SOURCE_S <= seconds <= 3600:
+        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to 3600")
+    if not 50 <= sfreq_hz <= 5000:
+        raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
+    if seed < 0:
+        raise ConfigError(f"--seed is {seed}: expected 0 or more")
     rng = np.random.default_rng(seed)
     n_times = round((LEAD_IN_S + seconds) * sfreq_hz)
     patches = {
@@ -125,9 +136,13 @@ def truth_stream_name(name: str) -> str:
 
 
 def play_session(
-    session: Session, head: Head, name: str, stop: Callable[[], bool] = lambda: False
+    session: Session,
+    head: Head,
+    name: str,
+    stop: Callable[[], bool] = lambda: False,
+    on_status: Callable[[str], None] = lambda line: None,
 ) -> Played:
-    """Stream a session once a client listens, and its truth beside it.
+    """Stream a session as soon as a client listens, and its truth beside it.
 
     The truth goes out as ``<name>-Truth``: when a source is fully on, a JSON string with its
     dipole, its region and the time stamps of its plateau's first and last sample; at the end
@@ -140,12 +155,12 @@ def play_session(
     )
     truth = pylsl.StreamOutlet(truth_info)
     waiting = list(session.sources)
-    waited_s = 0.0
-    while not outlet.have_consumers() and waited_s < FIRST_CLIENT_S and not stop():
-        outlet.wait_for_consumers(0.2)
-        waited_s += 0.2
+    on_status(f"{name!r} waits for a client")
+    wait_for_client(outlet, stop)
 
     def announce(n_sent: int, stamp: float) -> None:
+        if n_sent % round(session.sfreq_hz) == 0:
+            on_status(f"{n_sent / session.sfreq_hz:.0f} s   {n_sent} samples sent")
         while waiting and waiting[0].first < n_sent:
             source = waiting.pop(0)
             first_stamp = stamp - (n_sent - 1 - source.first) / session.sfreq_hz

@@ -8,6 +8,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pylsl
 import pytest
 
@@ -21,22 +22,21 @@ MNE_LSL_CLIENT = """
 import sys, json, time, warnings
 import numpy as np
 from mne_lsl.stream import StreamLSL
-name, seconds = sys.argv[1], float(sys.argv[2])
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    stream = StreamLSL(bufsize=4.0, name=name).connect(acquisition_delay=0.05, timeout=30)
+    stream = StreamLSL(bufsize=4.0, name=sys.argv[1]).connect(acquisition_delay=0.05, timeout=30)
 print("connected", len(stream.ch_names), stream.ch_names[0], stream.info["sfreq"], flush=True)
-stamps, sums, last, deadline = [], [], 0.0, time.monotonic() + seconds
-while time.monotonic() < deadline:
+stamps, peaks, last, news = [], [], 0.0, time.monotonic()
+while time.monotonic() - news < 3:
     data, ts = stream.get_data()
     new = ts > last
     if new.any():
         stamps += ts[new].tolist()
-        sums += np.abs(data[:, new]).max(axis=0).tolist()
-        last = ts[-1]
+        peaks += np.abs(data[:, new]).max(axis=0).tolist()
+        last, news = ts[-1], time.monotonic()
     time.sleep(0.2)
 stream.disconnect()
-print(json.dumps({"stamps": stamps, "peaks_nam": sums}))
+print(json.dumps({"stamps": stamps, "peaks_nam": peaks}))
 """
 
 
@@ -61,48 +61,59 @@ def collect(inlet, until_stamp, timeout_s):
     return np.concatenate(rows), np.concatenate(stamps)
 
 
+def prime(sender, n_channels, client):
+    """Send zeros until the client gets some, then let it read all: liblsl may lose the first
+    samples of a connection.
+    """
+    deadline = time.monotonic() + 20
+    while not len(client.pull_chunk(timeout=0.1, max_samples=1, as_numpy=True)[1]):
+        assert time.monotonic() < deadline, "the client never got a sample"
+        sender.push_chunk(np.zeros((1, n_channels), np.float32), [pylsl.local_clock()])
+    while len(client.pull_chunk(timeout=0.3, max_samples=1, as_numpy=True)[1]):
+        pass
+
+
 def test_a_real_recording_reaches_a_foreign_client(convdip, said, recording, unique):
     """Replay → service → mne-lsl: every sample, 5,124 channels, the input's stamps."""
     path = recording("eeg/eegmmidb_S001/S001R02.edf")
-    replay = convdip("replay", path, "--name", unique, "--json")
+    replay = convdip("replay", path, "--name", unique, "--speed", 2, "--json")
     service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 60, "--json")
     said(1, f"output {unique}-Sources")
     assert "27 of 31 electrodes" in said(1)
     assert "interpolated: FT9, TP9, TP10, FT10 (not in the stream)" in said(1)
 
     client = subprocess.Popen(
-        [sys.executable, "-c", MNE_LSL_CLIENT, f"{unique}-Sources", "12"],
+        [sys.executable, "-c", MNE_LSL_CLIENT, f"{unique}-Sources"],
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert client.stdout.readline().split() == ["connected", "5124", "lh-000000", "160.0"]
-    text, _ = client.communicate(timeout=90)
-    received = json.loads(text)
+    text, _ = client.communicate(timeout=120)
+    connected, last = text.splitlines()
+    assert connected.split() == ["connected", "5124", "lh-000000", "320.0"]
+    received = json.loads(last)
     stamps, peaks_nam = np.array(received["stamps"]), np.array(received["peaks_nam"])
+    played = json.loads(replay.communicate(timeout=30)[0].splitlines()[-1])
     summary = finish(service)
-    replay.send_signal(signal.SIGINT)
-    played = json.loads(replay.communicate(timeout=20)[0].splitlines()[-1])
 
-    # From its first sample to its last the client has every one, each stamped as it was sent.
+    # The service imaged the whole recording, from its first sample to its last ...
+    assert played["n_samples"] == 9600
+    assert summary["received"] == summary["published"] == 9600
+    assert (summary["gaps"], summary["missing"]) == (0, 0)
+    assert summary["interpolated"] == ["FT9", "TP9", "TP10", "FT10"]
+    # ... and from when it was connected the client has every sample, stamped as it was sent.
     places = (stamps - played["first_stamp"]) * played["rate_hz"]
     first = round(places[0])
-    np.testing.assert_allclose(places, first + np.arange(len(places)), atol=1e-3)
-    assert len(stamps) > 5 * 160
-    assert summary["received"] == summary["published"] >= len(stamps)
-    assert summary["gaps"] == 0
-    assert summary["interpolated"] == ["FT9", "TP9", "TP10", "FT10"]
+    assert first < 9600 / 2
+    assert len(stamps) == 9600 - first
+    np.testing.assert_allclose(places, np.arange(first, 9600), atol=1e-3)
     # Moments of a resting cortex: nanoampere metres, not volts or millions.
     assert 0.01 < np.median(peaks_nam) < 1000
 
 
-def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
-    convdip, said, shipped, unique
-):
-    """The places are spread evenly over the cortex; one second of a constant patch in each."""
+def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(convdip, said, shipped, unique):
+    """The places are spread evenly over the cortex; a tenth of a second in each."""
     head = shipped.head
-    cortex = np.flatnonzero(
-        ~np.char.startswith(np.array(head.atlas_names)[head.atlas], "unknown")
-    )
+    cortex = np.flatnonzero(~np.char.startswith(np.array(head.atlas_names)[head.atlas], "unknown"))
     places = [int(cortex[0])]
     distances_m = np.full(cortex.size, np.inf)
     while len(places) < 20:
@@ -113,16 +124,13 @@ def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
     topographies_uv = (patches @ head.lead_field.T * 1e6).astype(np.float32)
     noise_uv = np.random.default_rng(0).standard_normal((20, 25, 31))  # 25 samples a place
     level_uv = np.abs(topographies_uv).max(axis=1)[:, None, None] / 10
-    samples = (
-        (topographies_uv[:, None] + noise_uv * level_uv).reshape(-1, 31).astype(np.float32)
-    )
+    samples = (topographies_uv[:, None] + noise_uv * level_uv).reshape(-1, 31).astype(np.float32)
 
     sender = eeg_outlet(unique, head.channels, 250.0, f"id-{unique}")
     service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 30, "--json")
     said(0, f"output {unique}-Sources")
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 10.0, settle_s=0.0), recover=False)
-    client.open_stream(timeout=10.0)
-    time.sleep(0.5)  # liblsl: a sample pushed while a client connects may be lost
+    prime(sender, 31, client)
     stamps = pylsl.local_clock() + np.arange(len(samples)) / 250
     for row, stamp in zip(samples, stamps, strict=True):
         time.sleep(max(0.0, stamp - pylsl.local_clock()))
@@ -131,7 +139,7 @@ def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
     summary = finish(service)
 
     np.testing.assert_array_equal(got_stamps, stamps)
-    assert summary["received"] == summary["published"] == len(samples)
+    assert summary["stream_losses"] == 0
     strongest = np.abs(sources_nam.reshape(20, 25, -1).mean(axis=1)).argmax(axis=1)
     offsets_m = head.dipoles_m[strongest] - head.dipoles_m[places]
     errors_mm = np.linalg.norm(offsets_m, axis=1) * 1e3
@@ -146,22 +154,39 @@ def test_a_source_that_comes_back_is_taken_up_again(convdip, said, shipped, uniq
     service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 30, "--json")
     said(0, f"output {unique}-Sources")
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 10.0, settle_s=0.0), recover=False)
-    client.open_stream(timeout=10.0)
-    time.sleep(0.5)
+    prime(sender, 31, client)
     before = pylsl.local_clock() + np.arange(50) / 250
     sender.push_chunk(samples, before.tolist())
     np.testing.assert_array_equal(collect(client, before[-1], 10)[1], before)
     del sender
     said(0, "waiting for it to come back")
     sender = eeg_outlet(unique, shipped.head.channels, 250.0, f"id-{unique}")
-    assert sender.wait_for_consumers(10.0)
-    time.sleep(0.5)
+    prime(sender, 31, client)
     after = pylsl.local_clock() + np.arange(50) / 250
     sender.push_chunk(samples, after.tolist())
     np.testing.assert_array_equal(collect(client, after[-1], 10)[1], after)
     summary = finish(service)
-    assert summary["lost"] == 1
-    assert summary["published"] == 100
+    assert summary["stream_losses"] == 1
+    assert summary["outage_s"] > 0
+    assert summary["published"] == summary["received"] >= 100
+
+
+def test_another_stream_is_not_taken_for_the_one_that_was_lost(convdip, said, shipped, unique):
+    """Same name and source id, other channels: its samples would go out as what they are not."""
+    channels = shipped.head.channels
+    sender = eeg_outlet(unique, channels, 250.0, f"id-{unique}")
+    service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 30, "--json")
+    said(0, f"output {unique}-Sources")
+    del sender
+    said(0, "waiting for it to come back")
+    other = eeg_outlet(unique, channels[::-1], 250.0, f"id-{unique}")
+    said(0, "not taken up: stream")
+    assert service.poll() is None
+    del other
+    sender = eeg_outlet(unique, channels, 250.0, f"id-{unique}")
+    said(0, "is back", timeout_s=60)
+    assert finish(service)["stream_losses"] == 1
+    del sender
 
 
 def test_the_demo_ends_well(convdip):
@@ -171,8 +196,8 @@ def test_the_demo_ends_well(convdip):
     assert demo.returncode == 0, report
     assert report["ok"]
     assert report["lost"] == 0
-    assert report["received"] == report["sent"] > 6 * 500
-    assert report["n_sources"] >= 10
+    assert report["received"] == report["sent"] > 4 * 500
+    assert report["n_sources"] >= 8
     assert report["error_mm_median"] < 20 < report["error_mm_by_chance"]
     assert report["provider"] in ("CPUExecutionProvider", "CUDAExecutionProvider")
 
@@ -260,12 +285,50 @@ def test_a_missing_recording_is_one_clear_line(fails):
 
 
 def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, tmp_path):
-    (tmp_path / "lab.toml").write_text('input = "nonesuch"\nwait-s = 0.5\n')
+    (tmp_path / "lab.toml").write_text('[run]\ninput = "nonesuch"\nwait-s = 0.5\n')
     convdip("run", "--config", "lab.toml").communicate(timeout=60)
     assert "no stream named 'nonesuch' within 0.5 s" in said(0)
-    (tmp_path / "typo.toml").write_text('inptu = "nonesuch"\n')
-    process = convdip("run", "--config", "typo.toml")
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert "inptu" in said(1)
-    assert "Traceback" not in said(1)
+    for n, text in enumerate(['[run]\ninptu = "x"\n', 'input = "x"\n', "[rnu]\n", "[run"]):
+        (tmp_path / "typo.toml").write_text(text)
+        process = convdip("run", "--config", "typo.toml", "--wait-s", 0.1)
+        process.communicate(timeout=60)
+        assert process.returncode == 2, text
+        assert "Traceback" not in said(n + 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--config", "nowhere.toml"), "no settings at nowhere.toml"),
+        (("run", "--unit", "parsec"), "'--unit' states the unit 'parsec'"),
+        (("run", "--wait-s", "-1"), "--wait-s is -1"),
+        (("run", "--name", ""), "--name is empty"),
+        (("streams", "--wait-s", "nan"), "--wait-s is nan"),
+        (("simulate", "--seconds", "nan"), "--seconds is nan"),
+        (("simulate", "--sfreq-hz", "0"), "--sfreq-hz is 0"),
+        (("simulate", "--seed", "-3"), "--seed is -3"),
+        (("simulate", "--name", "", "--seconds", "1"), "--name is empty"),
+        (("replay", "x.edf", "--speed", "inf"), "--speed is inf"),
+        (("demo", "--seconds", "0"), "--seconds is 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_one_clear_line(fails, arguments, words):
+    assert words in fails(*arguments)
+
+
+def test_a_second_service_of_one_name_is_refused(convdip, said, fails, shipped, unique):
+    sender = eeg_outlet(unique, shipped.head.channels, 250.0, f"id-{unique}")
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(f"{unique}-Sources", "SourceEstimate", 1))
+    assert f"'{unique}-Sources' is there already" in fails("run", "--name", unique)
+    del outlet, sender
+
+
+def test_a_demo_that_is_terminated_leaves_no_process(convdip, said):
+    demo = convdip("demo", "--seconds", 60)
+    said(0, "the service runs on")
+    children = psutil.Process(demo.pid).children(recursive=True)
+    assert len(children) == 2
+    demo.terminate()
+    demo.communicate(timeout=30)
+    assert demo.returncode == 128 + signal.SIGTERM
+    assert not psutil.wait_procs(children, timeout=10)[1]

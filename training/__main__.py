@@ -106,22 +106,24 @@ def export(
         Print the card as one JSON object on the last line.
     """
     config = load_preset(common.preset)
+    if network is not None and not network.is_file():
+        raise ConfigError(f"no network at {network}")
+    head_model = _head(config, common)
+    noise = _noise(config, head_model, common)
     from training.export import export as export_bundle
     from training.fit import trained_network
 
-    path = network or trained_network(config, common.cache)
+    path = network or trained_network(config, head_model, noise, common.cache)
     if not path.is_file():
         raise ConfigError(
             f"no network at {path}: train one with 'convdip-train fit --preset {common.preset}'"
         )
-    head_model = _head(config, common)
-    noise = _noise(config, head_model, common)
     folder = output or Path("models") / config.name
     card = export_bundle(path, config, head_model, noise, folder)
     if json_:
         print(json.dumps(card))
         return 0
-    print((folder / "card.md").read_text())
+    print((folder / "card.md").read_text(encoding="utf-8"))
     print(f"bundle in {folder}: try it with  convdip demo --model {folder}")
     return 0
 
@@ -170,6 +172,9 @@ def main() -> None:
     except ConvDipError as error:
         print(f"convdip-train: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("convdip-train: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
     except ModuleNotFoundError as error:
         print(
             f"convdip-train: {error.name} is not installed: training needs "

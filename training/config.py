@@ -1,7 +1,8 @@
 """Every number of an experiment, as frozen dataclasses that a preset file fills.
 
 ``training/presets/paper.toml`` holds the paper's numbers (Hecker et al. 2021, sections
-2.1–2.3); the other presets hold theirs in full too, so that a preset is the whole recipe.
+2.1–2.3); the other presets hold theirs in full too. What the paper does not number (the
+electrode layout, the synthetic noise, the Hausdorff distance's constants) is in the code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import tomllib
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from numpy.typing import NDArray
 
 from realtime.errors import ConfigError
 
@@ -134,6 +137,7 @@ class NetworkConfig:
     """ConvDip's layers (section 2.3.2)."""
 
     n_filters: int = 8
+    kernel_size: int = 3
     n_hidden: int = 512
     output: Literal["relu", "sigmoid"] = "relu"
 
@@ -157,8 +161,8 @@ class FitConfig:
     n_samples : int
         Simulated samples in all; none is seen twice.
     batch_size : int
-    learning_rate : float
-        Of Adam, at the start.
+    learning_rate, beta_1, beta_2, epsilon : float
+        Of Adam; the learning rate is that at the start.
     decay : str
         ``constant``, or ``cosine`` to 0 over the whole training.
     checkpoints : int
@@ -168,6 +172,9 @@ class FitConfig:
     n_samples: int = 50_000_000
     batch_size: int = 32
     learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
     decay: Literal["constant", "cosine"] = "constant"
     checkpoints: int = 50
 
@@ -194,12 +201,22 @@ class TrainingConfig:
                 "[loss] support_bce needs probabilities, and [network] output is 'relu': "
                 "set output = 'sigmoid'"
             )
-        for section, name in (("simulation", "n_sources"), ("simulation", "orders")):
-            low, high = getattr(getattr(self, section), name)
+        for name in ("n_sources", "orders"):
+            low, high = getattr(self.simulation, name)
             if not 1 <= low <= high:
                 raise ConfigError(
-                    f"[{section}] {name} is [{low}, {high}]: expected 1 ≤ low ≤ high"
+                    f"[simulation] {name} is [{low}, {high}]: expected 1 ≤ low ≤ high"
                 )
+        for section, names in (
+            ("fit", ("n_samples", "batch_size", "checkpoints", "learning_rate")),
+            ("simulation", ("n_trials", "trial_snr")),
+            ("network", ("n_filters", "kernel_size", "n_hidden")),
+            ("noise", ("n_segments", "sfreq_hz")),
+        ):
+            for name in names:
+                value = getattr(getattr(self, section), name)
+                if not value > 0:
+                    raise ConfigError(f"[{section}] {name} is {value}: expected more than 0")
 
 
 Config = TypeVar("Config")
@@ -216,11 +233,9 @@ def load_preset(preset: str) -> TrainingConfig:
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.toml")))
-        raise ConfigError(
-            f"no preset {preset!r}: expected one of {known}, or a path to a .toml"
-        )
+        raise ConfigError(f"no preset {preset!r}: expected one of {known}, or a path to a .toml")
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return _from_table(TrainingConfig, table, where=path.name)
@@ -231,9 +246,7 @@ def _from_table(cls: type[Config], table: dict[str, Any], where: str) -> Config:
     hints = get_type_hints(cls)
     for key in table:
         if key not in hints:
-            raise ConfigError(
-                f"{where}: unknown key {key!r}: expected one of {', '.join(hints)}"
-            )
+            raise ConfigError(f"{where}: unknown key {key!r}: expected one of {', '.join(hints)}")
     values = {key: _from_value(hints[key], value, where, key) for key, value in table.items()}
     for f in fields(cls):  # type: ignore[arg-type]
         if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
@@ -269,7 +282,12 @@ def _from_value(hint: Any, value: Any, where: str, key: str) -> Any:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return a short hash of configurations, to name cached results by their content."""
+    """Return a short hash of configurations, arrays and files, to name results by content."""
     plain = [asdict(part) if is_dataclass(part) else part for part in parts]  # type: ignore[arg-type]
-    text = json.dumps(plain, sort_keys=True)
+    text = json.dumps(plain, sort_keys=True, default=_digest)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(part: NDArray[Any] | Path) -> str:
+    content = part.read_bytes() if isinstance(part, Path) else part.tobytes()
+    return hashlib.sha256(content).hexdigest()

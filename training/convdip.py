@@ -38,11 +38,11 @@ def build_convdip(config: NetworkConfig, n_dipoles: int) -> keras.Model:
     -------
     network : keras.Model
         ``topography`` (n, 7, 11, 1) in volts → ``sources`` (n, n_dipoles), non-negative and
-        without a scale: the largest value of a target is 1.
+        without a scale, which the service fits to the EEG.
     """
     topography = keras.Input((*SHAPE, 1), name="topography")
     x = PeakNormalization(name="peak_normalization")(topography)
-    x = layers.Conv2D(config.n_filters, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(config.n_filters, config.kernel_size, padding="same", activation="relu")(x)
     x = layers.BatchNormalization()(x)
     x = layers.Flatten()(x)
     x = layers.Dense(config.n_hidden, activation="relu")(x)

@@ -66,24 +66,26 @@ def export(
         If ONNX and Keras differ by more than 1e-5.
     """
     network = load_network(network_path)
+    training = _training_words(network_path, config)
     model = to_onnx(network)
-    difference = check_against_keras(model, network, head.n_dipoles)
+    difference = check_against_keras(model, network, head)
     log.info("export: Keras and ONNX differ by at most %.1e", difference)
+    log.info("export: evaluating on simulated samples")
+    session = Network(model, head, "cpu")
+    evaluation = evaluate(lambda eeg: session(eeg @ head.interpolation.T), head, noise, config)
 
+    # All that can fail is done: now the files, the card last.
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(model)
     head.save(folder / "head.npz")
-    session = Network(model, head.n_dipoles, "cpu")
-    log.info("export: evaluating on simulated samples")
-    evaluation = evaluate(lambda eeg: session(eeg @ head.interpolation.T), head, noise, config)
     card = {
         "name": config.name,
         "method": "ConvDip (Hecker et al. 2021)",
         "date": date.today().isoformat(),
         "input": "topography: 7×11 image of the average-referenced EEG, volts",
-        "output": f"sources: {head.n_dipoles} dipoles, normalised, {config.network.output}",
-        "noise": _noise_words(config),
-        "training": _training_words(network_path, config),
+        "output": f"sources: {head.n_dipoles} dipoles, {config.network.output}, no scale",
+        "noise": _noise_words(config, len(noise)),
+        "training": training,
         "keras_onnx_difference": difference,
         "evaluation": evaluation,
         "config": asdict(config),
@@ -91,8 +93,9 @@ def export(
         "commit": _commit(),
         "sha256": {name: sha256_of((folder / name).read_bytes()) for name in FILES},
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    (folder / "card.md").write_text(_card_text(card))
+    text = json.dumps(card, indent=2, ensure_ascii=False)
+    (folder / "card.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / "card.md").write_text(_card_text(card), encoding="utf-8")
     return card
 
 
@@ -115,8 +118,11 @@ def to_onnx(network: keras.Model) -> bytes:
     return model
 
 
-def check_against_keras(model: bytes, network: keras.Model, n_dipoles: int) -> float:
+def check_against_keras(model: bytes, network: keras.Model, head: Head) -> float:
     """Return the largest difference on random topographies.
+
+    Absolute where maps stay within 0 to 1, as a sigmoid's do; relative to the largest value
+    of a map that goes beyond.
 
     Raises
     ------
@@ -128,8 +134,9 @@ def check_against_keras(model: bytes, network: keras.Model, n_dipoles: int) -> f
     noise = rng.standard_normal((N_CHECKED, int(np.prod(SHAPE)))) * amplitudes_v
     topographies = noise.astype(np.float32)
     by_keras = network.predict(topographies.reshape(-1, *SHAPE, 1), verbose=0)
-    by_onnx = Network(model, n_dipoles, "cpu")(topographies)
-    difference = float(np.abs(by_keras - by_onnx).max())
+    by_onnx = Network(model, head, "cpu")(topographies)
+    largest = np.maximum(np.abs(by_keras).max(axis=1), 1.0)
+    difference = float((np.abs(by_keras - by_onnx).max(axis=1) / largest).max())
     if not difference <= TOLERANCE:
         raise ExportError(
             f"Keras and ONNX differ by {difference:.1e} on {N_CHECKED} random topographies: "
@@ -138,18 +145,25 @@ def check_against_keras(model: bytes, network: keras.Model, n_dipoles: int) -> f
     return difference
 
 
-def _noise_words(config: TrainingConfig) -> str:
+def _noise_words(config: TrainingConfig, n_segments: int) -> str:
     if config.noise.recordings:
         names = ", ".join(Path(name).name for name in config.noise.recordings)
-        return f"recorded: {config.noise.n_segments} segments of 1 s from {names}"
+        return f"recorded: {n_segments} segments of 1 s from {names}"
     return (
-        f"synthetic: {config.noise.n_segments} segments of 1 s (1/f cortical background "
+        f"synthetic: {n_segments} segments of 1 s (1/f cortical background "
         "through the lead field, alpha rhythm, white sensor noise)"
     )
 
 
 def _training_words(network_path: Path, config: TrainingConfig) -> str:
-    history = json.loads((network_path.parent / "history.json").read_text())
+    path = network_path.parent / "history.json"
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ConfigError(
+            f"no training history at {path}: 'convdip-train fit' leaves it beside the network; "
+            "bring both"
+        ) from None
     minutes = history[-1]["seconds"] / 60
     samples = history[-1]["steps"] * config.fit.batch_size
     return (
@@ -167,9 +181,7 @@ def _commit() -> str:
     """Return the checkout's commit, or 'unknown' outside one."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -91,7 +91,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     noise = noise[100:400:100] / noise.std(axis=0).max()
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
     montage = match_montage(head.channels, ["volts"] * len(head.channels), head.channels)
-    frame = Imager(bundle, montage, "cpu")(EegChunk(eeg.astype(np.float32), np.arange(3.0)))
+    frame = Imager(bundle, montage)(EegChunk(eeg.astype(np.float32), np.arange(3.0)))
 
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     FigureCanvasAgg(figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,12 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             self.bar.set_postfix(loss=f"{float(logs['loss']):.4f}", refresh=False)
 
 
-def trained_network(config: TrainingConfig, runs: Path) -> Path:
-    """Return where the finished network of a configuration is, or will be."""
-    return runs / f"{config.name}-{fingerprint(config)}" / "network.keras"
+def trained_network(
+    config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: Path
+) -> Path:
+    """Return where the finished network of an experiment is, or will be."""
+    content = fingerprint(config, head.lead_field, head.interpolation, noise)
+    return runs / f"{config.name}-{content}" / "network.keras"
 
 
 def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: Path) -> Path:
@@ -92,14 +96,15 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
     head : Head
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
     runs : Path
-        Folder of all trainings; this one's is named by its configuration's hash.
+        Folder of all trainings; this one's is named by the hash of its configuration, head
+        model and noise.
 
     Returns
     -------
     path : Path
         ``network.keras``; beside it ``history.json``, the mean loss of each stretch.
     """
-    finished = trained_network(config, runs)
+    finished = trained_network(config, head, noise, runs)
     folder = finished.parent
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.keras"
@@ -118,7 +123,13 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
     else:
         keras.utils.set_random_seed(config.seed)
         network = build_convdip(config.network, head.n_dipoles)
-        network.compile(keras.optimizers.Adam(_learning_rate(config, n_steps)), loss)
+        adam = keras.optimizers.Adam(
+            _learning_rate(config, n_steps),
+            config.fit.beta_1,
+            config.fit.beta_2,
+            config.fit.epsilon,
+        )
+        network.compile(adam, loss)
 
     simulator = Simulator(head, noise, config.simulation)
     # The optimiser counts its steps: what the checkpoint holds, whenever the break came.
@@ -135,8 +146,8 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
             start = time.perf_counter()
             mean_loss = float(result.history["loss"][0])
             history.append({"steps": done, "loss": mean_loss, "seconds": round(seconds, 1)})
-            _save(network, checkpoint)
-            history_path.write_text(json.dumps(history))
+            _replace(checkpoint, network.save)
+            _replace(history_path, lambda path: path.write_text(json.dumps(history)))
     checkpoint.replace(finished)
     log.info("network: %s", finished)
     return finished
@@ -148,8 +159,8 @@ def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
     return config.fit.learning_rate
 
 
-def _save(network: keras.Model, path: Path) -> None:
-    """Write the network and its optimiser; a break while writing leaves the old file."""
-    unfinished = path.with_suffix(".part.keras")
-    network.save(unfinished)
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file; a break while writing leaves the old one."""
+    unfinished = path.with_name(f"part-{path.name}")
+    write(unfinished)
     unfinished.replace(path)

@@ -28,7 +28,7 @@ N_SHELL_TRIANGLES = 5120
 
 def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     """Return the head model of a configuration, from the cache where it is there."""
-    path = cache / f"head-{fingerprint(config, VERSION)}.npz"
+    path = cache / f"head-{fingerprint(config, VERSION, _own_files(config))}.npz"
     if path.is_file():
         log.info("head model: from %s", path)
         return Head.load(path)
@@ -38,6 +38,18 @@ def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     head.save(unfinished)
     unfinished.replace(path)
     return head
+
+
+def _own_files(config: HeadConfig) -> list[Path]:
+    """Return the files of a subject of one's own that the head model is made from."""
+    folder = Path(config.subjects_dir) / config.subject
+    files = [
+        *folder.glob("surf/?h.*"),
+        *folder.glob("bem/*.surf"),
+        *folder.glob("label/*.annot"),
+    ]
+    own = sorted(file for file in (*files, Path(config.trans)) if file.is_file())
+    return own if config.subjects_dir else []
 
 
 def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -> Head:
@@ -143,18 +155,16 @@ def _assemble(config: HeadConfig, forward: mne.Forward, subject_dir: Path) -> He
     atlas, atlas_names = _atlas(subject_dir, vertices)
     return Head(
         channels=tuple(config.electrodes),
-        electrodes_m=mne.transforms.apply_trans(head_to_mri, electrodes_head_m).astype(
-            np.float32
-        ),
+        electrodes_m=mne.transforms.apply_trans(head_to_mri, electrodes_head_m).astype(np.float32),
         interpolation=interpolation_matrix(config.electrodes),
         lead_field=lead_field.astype(np.float32),
         dipoles_m=dipoles_m.astype(np.float32),
         normals=normals.astype(np.float32),
         triangles=np.concatenate(triangles).astype(np.int32),
         inflated_m=_inflated(subject_dir, vertices).astype(np.float32),
-        sulcal_depth=_per_vertex(
-            subject_dir, "sulc", vertices, freesurfer.read_morph_data
-        ).astype(np.float32),
+        sulcal_depth=_per_vertex(subject_dir, "sulc", vertices, freesurfer.read_morph_data).astype(
+            np.float32
+        ),
         atlas=atlas,
         atlas_names=atlas_names,
         n_left=int(left["nuse"]),

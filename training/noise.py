@@ -8,7 +8,6 @@ single-trial noise level.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -16,16 +15,19 @@ import mne
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.errors import ConfigError, RecordingError
+from realtime.errors import ConfigError, MontageError, RecordingError
 from realtime.head import Head
-from realtime.montage import electrode_name
+from realtime.montage import match_montage
 from realtime.noise import background_eeg
 from realtime.replay import read_recording
+from realtime.topography import input_matrices
 from training.config import NoiseConfig, fingerprint
 
 log = logging.getLogger(__name__)
 
 SEGMENT_S = 1.0
+# Changes with the code below and the synthetic noise's, so that no noise of older code is taken.
+VERSION = 1
 # Fewest electrodes a recording must have: interpolating more than a third makes noise that
 # no longer has the covariance of EEG.
 MIN_ELECTRODES = 18
@@ -49,8 +51,12 @@ def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArr
     pool : ndarray, shape (n_segments, n_times, n_electrodes)
         Average-referenced; the largest channel SD of each segment is 1.
     """
-    geometry = hashlib.sha256(head.lead_field.tobytes()).hexdigest()
-    path = cache / f"noise-{fingerprint(config, seed, geometry)}.npy"
+    files = [Path(name) for name in config.recordings]
+    absent = [str(file) for file in files if not file.is_file()]
+    if absent:
+        raise RecordingError(f"no recording at {', '.join(absent)}")
+    content = fingerprint(config, seed, VERSION, head.lead_field, files)
+    path = cache / f"noise-{content}.npy"
     if path.is_file():
         log.info("noise: from %s", path)
         cached: NDArray[np.float32] = np.load(path)
@@ -58,17 +64,24 @@ def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArr
     rng = np.random.default_rng([seed, 0])
     with mne.use_log_level("error"):
         if config.recordings:
-            sources = [_recorded(Path(name), head) for name in config.recordings]
+            sources = [_recorded(file, head) for file in files]
         else:
             n_recordings = -(-config.n_segments // SEGMENTS_PER_SYNTHETIC_RECORDING)
             log.info("noise: %d synthetic recordings", n_recordings)
             sources = [_synthetic(head, rng) for _ in range(n_recordings)]
         segments = np.concatenate([_segments(raw, config) for raw in sources])
+    if not len(segments):
+        raise RecordingError(
+            f"the recordings ({', '.join(config.recordings)}) hold no segment of noise: expected "
+            "more than three seconds of EEG"
+        )
     pool = segments[rng.permutation(len(segments))[: config.n_segments]]
     if len(pool) < config.n_segments:
         log.warning("noise: %d segments, asked for %d", len(pool), config.n_segments)
     cache.mkdir(parents=True, exist_ok=True)
-    np.save(path, pool, allow_pickle=False)
+    unfinished = path.with_suffix(".part.npy")
+    np.save(unfinished, pool, allow_pickle=False)
+    unfinished.replace(path)
     return pool
 
 
@@ -81,28 +94,19 @@ def _synthetic(head: Head, rng: np.random.Generator) -> mne.io.BaseRaw:
 
 
 def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
-    """Return a recording with the model's electrodes in order, missing ones interpolated."""
+    """Return a recording at the model's electrodes, prepared as the live service would."""
     raw = read_recording(path)
-    wanted = set(head.channels)
-    names = {label: electrode_name(label, wanted) for label in raw.ch_names}
-    found = {label: name for label, name in names.items() if name is not None}
-    if len(set(found.values())) < MIN_ELECTRODES:
-        raise RecordingError(
-            f"{path} has {len(set(found.values()))} of the model's {len(wanted)} electrodes: "
-            f"noise needs at least {MIN_ELECTRODES}"
+    try:
+        montage = match_montage(
+            raw.ch_names, ["volts"] * len(raw.ch_names), head.channels, MIN_ELECTRODES
         )
-    raw.pick(list(found)).load_data().rename_channels(found)
-    missing = [name for name in head.channels if name not in found.values()]
-    if missing:
-        log.info("noise: %s lacks %s: interpolated", path.name, ", ".join(missing))
-        info = mne.create_info(missing, raw.info["sfreq"], "eeg")
-        blank = mne.io.RawArray(np.zeros((len(missing), raw.n_times)), info)
-        raw.add_channels([blank], force_update_info=True)
-    raw.set_channel_types(dict.fromkeys(raw.ch_names, "eeg"))
-    raw.set_montage(mne.channels.make_standard_montage("colin27_1005"))
-    raw.info["bads"] = missing
-    raw.interpolate_bads()
-    return raw.pick(list(head.channels)).reorder_channels(list(head.channels))
+    except MontageError as error:
+        raise RecordingError(f"{path}: {error}") from None
+    if montage.missing:
+        log.info("noise: %s lacks %s: interpolated", path.name, ", ".join(montage.missing))
+    to_eeg, _ = input_matrices(head, montage)
+    info = mne.create_info(list(head.channels), raw.info["sfreq"], "eeg")
+    return mne.io.RawArray(to_eeg @ raw.get_data(), info)
 
 
 def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
@@ -110,8 +114,7 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
     low_hz, high_hz = config.band_hz
     if raw.info["sfreq"] < config.sfreq_hz:
         raise ConfigError(
-            f"a recording has {raw.info['sfreq']:g} Hz: expected at least "
-            f"{config.sfreq_hz:g} Hz"
+            f"a recording has {raw.info['sfreq']:g} Hz: expected at least {config.sfreq_hz:g} Hz"
         )
     # Butterworth, forwards and backwards: a 0.1 Hz FIR filter would be longer than many files.
     raw.filter(low_hz, high_hz, method="iir").resample(config.sfreq_hz)
@@ -120,7 +123,7 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
     margin = round(config.sfreq_hz)  # one second at each end, where the filter settles
     length = round(SEGMENT_S * config.sfreq_hz)
     usable = eeg[margin : len(eeg) - margin]
-    count = len(usable) // length
+    count = max(0, len(eeg) - 2 * margin) // length
     segments = usable[: count * length].reshape(count, length, -1)
     segments = segments - segments[:, : round(config.baseline_s * config.sfreq_hz)].mean(
         axis=1, keepdims=True

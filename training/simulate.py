@@ -68,9 +68,7 @@ class Simulator:
         present = np.arange(most) < rng.integers(low, most + 1, size=(n, 1))
         seeds = rng.integers(self.n_dipoles, size=(n, most))
         rows = rng.integers(len(self.orders), size=(n, most)) * self.n_dipoles + seeds
-        moments = (rng.uniform(*self.config.moment_nam, size=(n, most)) * NAM).astype(
-            np.float32
-        )
+        moments = (rng.uniform(*self.config.moment_nam, size=(n, most)) * NAM).astype(np.float32)
 
         # Row i of this matrix says which patches sample i holds, and how strong.
         choice = sparse.csr_array(

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from realtime import EegChunk, Imager, match_montage
+from realtime.errors import MontageError
+from realtime.network import Network
 from realtime.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")
 def imager(shipped):
     montage = match_montage(shipped.head.channels, ["microvolts"] * 31, shipped.head.channels)
-    return Imager(shipped, montage, "cpu")
+    return Imager(shipped, montage, Network(shipped.model, shipped.head, "cpu"))
 
 
 def test_one_chunk_is_many_chunks(imager):
@@ -38,7 +40,7 @@ def test_units_reference_and_order_of_the_stream_change_nothing(shipped, imager)
     order = rng.permutation(31)
     montage = match_montage([channels[i] for i in order], ["mV"] * 31, channels)
     shifted_mv = ((samples_uv - samples_uv[:, [7]]) * 1e-3)[:, order]  # P7's reference: P7
-    other = Imager(shipped, montage, "cpu")(EegChunk(shifted_mv, stamps)).sources
+    other = Imager(shipped, montage)(EegChunk(shifted_mv, stamps)).sources
     np.testing.assert_allclose(other, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -57,3 +59,22 @@ def test_a_known_patch_comes_out_where_it_was_put_in(shipped, imager):
     # Moments are of the right size: the sum over a patch is what the EEG sees.
     ratio = frame.sources.sum(axis=1) / patches.sum(axis=1)
     assert 0.5 < np.median(ratio) < 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_what_a_channel_that_is_not_used_holds_changes_nothing(shipped, imager, value):
+    channels = shipped.head.channels
+    samples = (np.random.default_rng(3).standard_normal((4, 31)) * 20).astype(np.float32)
+    expected = imager(EegChunk(samples, np.arange(4.0))).sources
+    montage = match_montage(["AUX", *channels], ["", *["uV"] * 31], channels)
+    with_aux = np.column_stack([np.full(4, value), samples]).astype(np.float32)
+    frame = Imager(shipped, montage)(EegChunk(with_aux, np.arange(4.0)))
+    np.testing.assert_allclose(frame.sources, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_what_mne_gives_is_taken_and_what_is_turned_is_refused(imager):
+    samples = np.random.default_rng(4).standard_normal((31, 6)) * 20  # float64, channels first
+    assert imager(EegChunk(samples.T, np.arange(6.0))).sources.dtype == np.float32
+    for wrong in (samples, samples.T[:5], samples.T[0]):
+        with pytest.raises(MontageError, match="expected \\(n_times, n_channels\\)"):
+            imager(EegChunk(wrong, np.arange(6.0)))

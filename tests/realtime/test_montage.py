@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realtime.errors import MontageError
-from realtime.montage import electrode_name, match_montage, volts_per_unit
+from realtime.montage import LevelCheck, electrode_name, match_montage, volts_per_unit
 
 ELECTRODES = ["Fp1", "Fp2", "T7", "P8", "Cz", "FT10"]
 
@@ -82,7 +82,7 @@ def test_missing_electrodes_are_named(shipped):
 def test_too_few_electrodes_are_refused(shipped):
     electrodes = shipped.head.channels
     labels = [*electrodes[:19], "AUX1", "AUX2"]
-    with pytest.raises(MontageError, match=r"19 of the model's 31 .* at least 20"):
+    with pytest.raises(MontageError, match=r"19 of the model's 31 .* at least 20; missing are"):
         match_montage(labels, ["uV"] * len(labels), electrodes)
 
 
@@ -90,3 +90,32 @@ def test_two_channels_for_one_electrode_are_refused(shipped):
     labels = [*shipped.head.channels, "T3"]
     with pytest.raises(MontageError, match="'T7' and 'T3' both mean electrode T7"):
         match_montage(labels, ["uV"] * len(labels), shipped.head.channels)
+
+
+def test_channels_of_several_references_are_refused(shipped):
+    """C3 against the right ear, C4 against the left: no average reference mends that."""
+    labels = [f"{name}-{'A1' if name.endswith('4') else 'A2'}" for name in shipped.head.channels]
+    with pytest.raises(MontageError, match=r"several references .*-A2.*-A1"):
+        match_montage(labels, ["uV"] * 31, shipped.head.channels)
+    one = [f"EEG {name}-A2" for name in shipped.head.channels]
+    assert match_montage(one, ["uV"] * 31, shipped.head.channels).missing == ()
+
+
+def test_a_stream_without_labels_is_told_so(shipped):
+    with pytest.raises(MontageError, match=r"0 of the .* the channels have no labels"):
+        match_montage([""] * 31, ["uV"] * 31, shipped.head.channels)
+
+
+@pytest.mark.parametrize(
+    ("scale", "warns"), [(1e-6, True), (1.0, False), (20.0, False), (1e4, True), (0.0, True)]
+)
+def test_a_level_that_is_not_eeg_is_warned_of_once(shipped, caplog, scale, warns):
+    montage = match_montage(
+        ["AUX", *shipped.head.channels], ["", *["uV"] * 31], shipped.head.channels
+    )
+    look = LevelCheck(montage, 250.0)
+    eeg_uv = 10 * scale * np.random.default_rng(0).standard_normal((600, 31))
+    samples = np.column_stack([np.full(600, np.nan), eeg_uv]).astype(np.float32)
+    for first in range(0, 600, 50):
+        look.at(samples[first : first + 50])
+    assert [r.getMessage().count("is its unit right?") for r in caplog.records] == [1] * warns

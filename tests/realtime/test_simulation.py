@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from realtime.errors import ConfigError
 from realtime.simulation import LEAD_IN_S, simulate_session
 
 
@@ -33,3 +35,9 @@ def test_a_seed_gives_a_session(toy_head):
     np.testing.assert_array_equal(first.eeg_uv, again.eeg_uv)
     assert first.sources == again.sources
     assert not np.array_equal(first.eeg_uv, other.eeg_uv)
+
+
+@pytest.mark.parametrize(("seconds", "sfreq_hz"), [(0.3, 500), (-5, 500), (10, 12), (1e9, 500)])
+def test_a_session_that_cannot_be_is_refused(toy_head, seconds, sfreq_hz):
+    with pytest.raises(ConfigError, match="expected"):
+        simulate_session(toy_head, seconds, sfreq_hz, seed=1)

@@ -1,12 +1,13 @@
 """Inlet and outlet over real LSL, on loopback."""
 
+import signal
 import time
 
 import numpy as np
 import pylsl
 import pytest
 
-from realtime import Imager, match_montage
+from realtime import match_montage
 from realtime.errors import StreamError
 from realtime.inlet import Inlet, describe, find_streams, resolve
 from realtime.outlet import Provenance, SourceOutlet
@@ -53,6 +54,17 @@ def test_an_ended_stream_says_so(unique):
     time.sleep(0.5)
     with pytest.raises(StreamError, match="ended"):
         inlet.pull(64)
+
+
+def test_a_stream_that_hangs_is_one_clear_error(convdip, unique):
+    process = convdip("simulate", "--name", unique, "--seconds", 30)
+    stream = resolve(unique, 30.0, settle_s=0.0)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(StreamError, match="does not answer: it hangs"):
+            Inlet(stream)
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def test_no_stream_is_said_with_what_there_is(unique):
@@ -119,8 +131,7 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     sender = eeg_outlet(unique, labels, 250.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
     montage = match_montage(labels, inlet.description.units, shipped.head.channels)
-    provider = Imager(shipped, montage, "cpu").provider
-    published = SourceOutlet(unique, Provenance(inlet.description, montage, shipped, provider))
+    published = SourceOutlet(unique, Provenance(inlet.description, montage, shipped, "CPU"))
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 5.0, settle_s=0.0), recover=False)
     info = client.info(timeout=5.0)
 
@@ -129,12 +140,13 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     assert info.get_channel_labels() == shipped.head.dipole_labels
     assert set(info.get_channel_units()) == {"nAm"}
     channel = info.desc().child("channels").last_child()
+    assert channel.child_value("region") == shipped.head.atlas_names[shipped.head.atlas[-1]]
     place_mm = [float(channel.child("location").child_value(axis)) for axis in "XYZ"]
     np.testing.assert_allclose(place_mm, shipped.head.dipoles_m[-1] * 1e3, atol=0.006)
     provenance = info.desc().child("provenance")
     assert provenance.child_value("input_name") == unique
     assert provenance.child_value("model_sha256") == shipped.sha256
     assert provenance.child_value("interpolated_channels") == "FT9, TP10"
-    assert provenance.child_value("provider") == "CPUExecutionProvider"
+    assert provenance.child_value("provider") == "CPU"
     assert info.desc().child("source_space").child_value("n_left") == "2562"
     del client, published, sender

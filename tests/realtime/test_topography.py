@@ -72,6 +72,4 @@ def test_live_topography_is_the_training_topography(shipped):
     stream_uv = (volts + 3e-3)[:, order] * 1e6  # on top of any offset of the reference
     eeg = volts - volts.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(stream_uv @ to_eeg.T, eeg, atol=1e-12)
-    np.testing.assert_allclose(
-        stream_uv @ to_topography.T, eeg @ head.interpolation.T, atol=1e-12
-    )
+    np.testing.assert_allclose(stream_uv @ to_topography.T, eeg @ head.interpolation.T, atol=1e-12)

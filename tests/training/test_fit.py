@@ -1,8 +1,10 @@
 import json
+import shutil
 import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,7 +22,7 @@ from training.config import (
 )
 from training.convdip import build_convdip, load_network
 from training.export import ExportError, check_against_keras, export, to_onnx
-from training.fit import fit
+from training.fit import fit, trained_network
 
 CONFIG = TrainingConfig(
     name="tiny",
@@ -107,7 +109,7 @@ def test_export_makes_a_bundle_that_computes_what_keras_computes(
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.card == json.loads(json.dumps(card))
     assert card["keras_onnx_difference"] < 1e-5
-    assert card["noise"].startswith("synthetic")
+    assert card["noise"].startswith("synthetic: 50 segments")  # those there are
     assert "8,192 simulated samples" in card["training"]
     assert card["config"]["fit"]["batch_size"] == 64
     assert 0.5 < card["evaluation"]["single"]["auc"] <= 1
@@ -115,19 +117,19 @@ def test_export_makes_a_bundle_that_computes_what_keras_computes(
     assert "| one source |" in (tmp_path / "bundle" / "card.md").read_text()
 
     topographies = np.random.default_rng(0).standard_normal((7, 77)).astype(np.float32) * 1e-5
-    by_onnx = Network(bundle.model, 324, "cpu")(topographies)
+    by_onnx = Network(bundle.model, toy_head, "cpu")(topographies)
     by_keras = load_network(trained).predict(topographies.reshape(-1, 7, 11, 1), verbose=0)
     np.testing.assert_allclose(by_onnx, by_keras, atol=1e-5)
 
 
-def test_export_refuses_a_model_that_computes_something_else(trained):
+def test_export_refuses_a_model_that_computes_something_else(trained, toy_head):
     network = load_network(trained)
     model = to_onnx(network)
     weights = network.get_weights()
     weights[-1] = weights[-1] + 0.01
     network.set_weights(weights)
     with pytest.raises(ExportError, match="Keras and ONNX differ by"):
-        check_against_keras(model, network, 324)
+        check_against_keras(model, network, toy_head)
 
 
 def test_every_loss_trains(toy_head, noise, tmp_path):
@@ -136,3 +138,18 @@ def test_every_loss_trains(toy_head, noise, tmp_path):
         config = replace(CONFIG, loss=loss, fit=short, network=NetworkConfig(n_hidden=16))
         network = load_network(fit(config, toy_head, noise, tmp_path))
         assert all(np.isfinite(weights).all() for weights in network.get_weights())
+
+
+def test_export_without_a_history_writes_nothing(toy_head, noise, trained, tmp_path):
+    alone = shutil.copy(trained, tmp_path)
+    with pytest.raises(ConfigError, match="no training history"):
+        export(Path(alone), CONFIG, toy_head, noise, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_another_head_or_noise_is_another_training(toy_head, noise, tmp_path):
+    first = trained_network(CONFIG, toy_head, noise, tmp_path)
+    assert first == trained_network(CONFIG, toy_head, noise.copy(), tmp_path)
+    assert first != trained_network(CONFIG, toy_head, noise * 2, tmp_path)
+    other = replace(toy_head, lead_field=toy_head.lead_field * 2)
+    assert first != trained_network(CONFIG, other, noise, tmp_path)

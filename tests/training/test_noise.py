@@ -1,3 +1,6 @@
+import shutil
+
+import mne
 import numpy as np
 import pytest
 
@@ -35,3 +38,25 @@ def test_a_recording_with_too_few_electrodes_is_refused(recording, toy_head, tmp
     path = recording("xdf/muse_sub-P002_ses-S001_task-Default_run-001_eeg.xdf")
     with pytest.raises(RecordingError, match="2 of the model's 31 electrodes"):
         noise_pool(NoiseConfig(recordings=(str(path),)), toy_head, seed=1, cache=tmp_path)
+
+
+def test_changed_recordings_are_not_taken_from_the_cache(recording, toy_head, tmp_path):
+    copy = shutil.copy(recording("eeg/eegmat/Subject00_1.edf"), tmp_path / "noise.edf")
+    config = NoiseConfig(recordings=(str(copy),), n_segments=20)
+    first = noise_pool(config, toy_head, seed=1, cache=tmp_path)
+    shutil.copy(recording("eeg/eegmat/Subject03_1.edf"), copy)
+    assert not np.array_equal(noise_pool(config, toy_head, seed=1, cache=tmp_path), first)
+
+
+def test_a_recording_too_short_for_a_segment_is_refused(toy_head, tmp_path):
+    info = mne.create_info(list(toy_head.channels), 200.0, "eeg")
+    samples = np.random.default_rng(0).standard_normal((31, 400)) * 1e-5
+    mne.io.RawArray(samples, info, verbose="error").save(tmp_path / "short_raw.fif")
+    config = NoiseConfig(recordings=(str(tmp_path / "short_raw.fif"),))
+    with pytest.raises(RecordingError, match="no segment of noise"):
+        noise_pool(config, toy_head, seed=1, cache=tmp_path)
+
+
+def test_a_recording_that_is_not_there_is_named(toy_head, tmp_path):
+    with pytest.raises(RecordingError, match=r"no recording at nowhere\.edf"):
+        noise_pool(NoiseConfig(recordings=("nowhere.edf",)), toy_head, seed=1, cache=tmp_path)
