@@ -1,4 +1,4 @@
-"""Steps 2–6 composed: EEG samples in, dipole moments out. No threads, no LSL, no clock."""
+"""Steps 2–5 composed: EEG samples in, dipole moments out. No threads, no LSL, no clock."""
 
 from __future__ import annotations
 

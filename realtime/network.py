@@ -1,4 +1,4 @@
-"""Step 5: the ONNX Runtime session, and which processor it really runs on."""
+"""Step 4: the ONNX Runtime session, and which processor it really runs on."""
 
 from __future__ import annotations
 

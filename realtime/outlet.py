@@ -1,4 +1,4 @@
-"""Step 7: publish source estimates over LSL, fully described."""
+"""Step 6: publish source estimates over LSL, fully described."""
 
 from __future__ import annotations
 

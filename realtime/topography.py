@@ -1,4 +1,4 @@
-"""Step 4: repair, average reference and 7×11 interpolation, as one precomputed matrix.
+"""Step 3: repair, average reference and 7×11 interpolation, as one precomputed matrix.
 
 Everything between the stream and the network is linear, so a sample costs one product of a
 small matrix with a vector, whatever the stream's channels, units and missing electrodes.
