@@ -71,7 +71,9 @@ def run_demo(
         # The truth first: the session starts as soon as the service listens to its EEG.
         truth = _inlet(truth_stream_name(name), (simulator, service))
         sources = _inlet(sources_stream_name(name), (simulator, service))
-        runs_on = sources.info(timeout=START_S).desc().child("provenance").child_value("provider")
+        # Held while it is read: its XML elements point into it.
+        info = sources.info(timeout=START_S)
+        runs_on = info.desc().child("provenance").child_value("provider")
         on_status(f"the service runs on {runs_on}")
         received, played = _watch(
             sources, truth, bundle.head, LEAD_IN_S + seconds, (simulator, service), on_status

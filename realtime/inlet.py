@@ -28,6 +28,7 @@ OPEN_TIMEOUT_S = 5.0
 # After the first hit, how long to listen for a second stream that fits: liblsl asks the
 # network every half second, and not every answer comes to the first question.
 SETTLE_S = 1.0
+POLL_S = 0.05
 CLOCK_PERIOD_S = 5.0
 # Measured on one computer, two clocks that are the same differ by less than 0.1 ms.
 SAME_CLOCK_S = 1e-3
@@ -112,7 +113,7 @@ def resolve(
                 f"{', '.join(seen) or 'none'}; start the amplifier's LSL app, or see 'convdip "
                 "streams'"
             )
-        time.sleep(0.02)
+        time.sleep(POLL_S)
         fitting = [s for s in resolver.results() if _fits(s, name, source_id)]
     if stop():
         return None

@@ -124,7 +124,7 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
     length = round(SEGMENT_S * config.sfreq_hz)
     usable = eeg[margin : len(eeg) - margin]
     count = max(0, len(eeg) - 2 * margin) // length
-    segments = usable[: count * length].reshape(count, length, -1)
+    segments = usable[: count * length].reshape(count, length, eeg.shape[1])
     segments = segments - segments[:, : round(config.baseline_s * config.sfreq_hz)].mean(
         axis=1, keepdims=True
     )
