@@ -31,6 +31,10 @@ class Health:
         Samples.
     n_gaps, n_missing : int
         Stretches of the input in which samples are missing, and how many are.
+    n_losses : int
+        How often the whole stream was lost.
+    outage_s : float
+        For how long, in all.
     """
 
     def __init__(self, sfreq_hz: float, since_s: float = -np.inf) -> None:
@@ -38,6 +42,9 @@ class Health:
         self.n_published = 0
         self.n_gaps = 0
         self.n_missing = 0
+        self.n_losses = 0
+        self.outage_s = 0.0
+        self._lost_at_s = 0.0
         self._sfreq_hz = sfreq_hz
         self._since_s = since_s
         self._last_stamp: float | None = None
@@ -84,8 +91,14 @@ class Health:
         self._ages_s[places] = now_s - counted
         self._n_ages += len(counted)
 
+    def lost(self, now_s: float) -> None:
+        """Count a loss of the whole stream, at an LSL time."""
+        self.n_losses += 1
+        self._lost_at_s = now_s
+
     def restarted(self, now_s: float) -> None:
-        """Start over with the time stamps: the input was lost and is back since an LSL time."""
+        """Start over with the time stamps: the input is back, at an LSL time."""
+        self.outage_s += now_s - self._lost_at_s
         self._since_s = now_s
         self._last_stamp = None
         self._advance = 0.0
@@ -114,6 +127,8 @@ class Health:
             "published": self.n_published,
             "gaps": self.n_gaps,
             "missing": self.n_missing,
+            "stream_losses": self.n_losses,
+            "outage_s": round(self.outage_s, 3),
             "age_ms_median": median,
             "age_ms_p99": p99,
         }

@@ -13,10 +13,11 @@ import pylsl
 from realtime.bundle import load_bundle
 from realtime.config import RunConfig
 from realtime.errors import StreamError
+from realtime.head import Head
 from realtime.health import Health
 from realtime.imager import Imager
 from realtime.inlet import Inlet, StreamDescription, find_streams, resolve
-from realtime.montage import LevelCheck, match_montage
+from realtime.montage import LevelCheck, Montage, match_montage
 from realtime.network import Network
 from realtime.outlet import Provenance, SourceOutlet, sources_stream_name
 
@@ -63,54 +64,59 @@ def serve(
     log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.provider)
 
     published = sources_stream_name(config.name)
-    if any(other.name() == published for other in find_streams(NAME_CHECK_S)):
-        raise StreamError(
-            f"a stream {published!r} is there already: stop the other service, or choose "
-            "another --name"
-        )
+    _refuse_taken(published)
     found = resolve(config.input, config.wait_s, stop=stop)
-    inlet = Inlet(found) if found is not None else None
-    if inlet is None:
-        return Health(1.0).summary()
-    stream = inlet.description
+    if found is None:
+        return _summary(Health(1.0), network.provider, interpolated=())
+    first = Inlet(found)
+    stream = first.description
     units = stream.units if config.unit is None else (config.unit,) * len(stream.labels)
     montage = match_montage(stream.labels, units, bundle.head.channels)
-    log.info(
-        "input %s on %s: %g Hz, %d of %d electrodes",
-        stream.name,
-        stream.hostname,
-        stream.sfreq_hz,
-        bundle.head.n_electrodes - len(montage.missing),
-        bundle.head.n_electrodes,
-    )
-    if montage.missing:
-        log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
-    if montage.unused:
-        log.info("not used: %s", ", ".join(montage.unused))
+    _log_input(stream, montage, bundle.head)
     imager = Imager(bundle, montage, network)
     outlet = SourceOutlet(config.name, Provenance(stream, montage, bundle, network.provider))
     log.info("output %s", published)
 
     health = Health(stream.sfreq_hz, since_s=pylsl.local_clock())
     look = LevelCheck(montage, stream.sfreq_hz)
-    n_losses, outage_s = 0, 0.0
+    inlet: Inlet | None = first
     while inlet is not None and not stop():
         try:
             _image_until_lost(inlet, imager, outlet, health, look, stop, on_status)
         except StreamError as loss:
             log.warning("%s; waiting for it to come back", loss)
-            lost_s = pylsl.local_clock()
+            health.lost(pylsl.local_clock())
             inlet = _reopen(stream, stop)
             health.restarted(pylsl.local_clock())
-            n_losses += 1
-            outage_s += pylsl.local_clock() - lost_s
-    return {
-        **health.summary(),
-        "stream_losses": n_losses,
-        "outage_s": round(outage_s, 3),
-        "provider": network.provider,
-        "interpolated": list(montage.missing),
-    }
+    return _summary(health, network.provider, montage.missing)
+
+
+def _summary(health: Health, provider: str, interpolated: tuple[str, ...]) -> dict[str, Any]:
+    return {**health.summary(), "provider": provider, "interpolated": list(interpolated)}
+
+
+def _refuse_taken(published: str) -> None:
+    """Refuse a name that another service publishes under: clients could not tell them apart."""
+    if any(other.name() == published for other in find_streams(NAME_CHECK_S)):
+        raise StreamError(
+            f"a stream {published!r} is there already: stop the other service, or choose "
+            "another --name"
+        )
+
+
+def _log_input(stream: StreamDescription, montage: Montage, head: Head) -> None:
+    log.info(
+        "input %s on %s: %g Hz, %d of %d electrodes",
+        stream.name,
+        stream.hostname,
+        stream.sfreq_hz,
+        head.n_electrodes - len(montage.missing),
+        head.n_electrodes,
+    )
+    if montage.missing:
+        log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
+    if montage.unused:
+        log.info("not used: %s", ", ".join(montage.unused))
 
 
 def _image_until_lost(

@@ -42,9 +42,11 @@ def test_uneven_stamps_are_no_gaps(name):
 def test_a_stream_that_came_back_is_no_gap():
     health = Health(100.0)
     feed(health, np.arange(500) / 100)
+    health.lost(now_s=5.0)
     health.restarted(now_s=99.0)
     feed(health, 99 + np.arange(500) / 100)
     assert health.n_gaps == 0
+    assert (health.summary()["stream_losses"], health.summary()["outage_s"]) == (1, 94.0)
 
 
 def test_ages_are_from_the_stamp_to_the_publishing():
