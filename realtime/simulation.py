@@ -21,6 +21,8 @@ MOMENT_NAM = (5.0, 10.0)
 # The first source comes on after this: clients have time to connect.
 LEAD_IN_S = 2.0
 SOURCE_S = 0.5
+# The whole session is made at once: this much takes about three gigabytes.
+MAX_S = 600.0
 RAMP_S = 0.1
 # Peak of the signal over the largest channel SD of the background: what the paper's
 # averages of 20 trials have.
@@ -89,8 +91,8 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
     ConfigError
         If the session would hold no source, or rate or seed are out of range.
     """
-    if not SOURCE_S <= seconds <= 3600:
-        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to 3600")
+    if not SOURCE_S <= seconds <= MAX_S:
+        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
     if not 50 <= sfreq_hz <= 5000:
         raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
     if seed < 0:
