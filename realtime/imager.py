@@ -35,9 +35,8 @@ class Imager:
         self._n_inputs = len(to_input)
         # One product prepares the network's input and the EEG that the scale is fitted to.
         prepare = np.vstack([to_input, to_eeg]).T
-        # Left out rather than weighted by 0: a NaN in a channel that is not used must not matter.
         self._n_channels = montage.to_volts.shape[1]
-        self._used = np.flatnonzero(montage.to_volts.any(axis=0))
+        self._used = montage.used
         self._prepare = prepare[self._used].astype(np.float32)
 
     def __call__(self, chunk: EegChunk) -> SourceFrame:

@@ -43,7 +43,7 @@ class StreamDescription:
 
     Attributes
     ----------
-    name, type, source_id, hostname : str
+    name, source_id, hostname : str
     labels, units : tuple of str
         One a channel; empty where the stream does not say.
     sfreq_hz : float
@@ -51,7 +51,6 @@ class StreamDescription:
     """
 
     name: str
-    type: str
     source_id: str
     hostname: str
     labels: tuple[str, ...]
@@ -153,7 +152,6 @@ def describe(info: pylsl.StreamInfo) -> StreamDescription:
     units = [(c.findtext("unit") or "").strip() for c in channels]
     return StreamDescription(
         name=info.name(),
-        type=info.type(),
         source_id=info.source_id(),
         hostname=info.hostname(),
         labels=tuple(labels[:n] + [""] * (n - len(labels))),

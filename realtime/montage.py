@@ -101,6 +101,14 @@ class Montage:
     missing: tuple[str, ...]
     unused: tuple[str, ...]
 
+    @property
+    def used(self) -> NDArray[np.intp]:
+        """Indices of the stream's channels that are electrodes of the model.
+
+        Pick by these before multiplying: a weight of 0 does not keep a NaN out.
+        """
+        return np.flatnonzero(self.to_volts.any(axis=0))
+
 
 def match_montage(
     labels: Sequence[str],
@@ -180,7 +188,9 @@ class LevelCheck:
     """
 
     def __init__(self, montage: Montage, sfreq_hz: float) -> None:
-        self._to_volts = montage.to_volts[montage.to_volts.any(axis=1)]
+        self._used = montage.used
+        there = montage.to_volts.any(axis=1)
+        self._to_volts = montage.to_volts[there][:, self._used]
         self._n_wanted = max(2, round(sfreq_hz))
         self._first: list[NDArray[np.float32]] = []
 
@@ -192,8 +202,7 @@ class LevelCheck:
         self._n_wanted -= len(samples)
         if self._n_wanted > 0:
             return
-        used = self._to_volts.any(axis=0)
-        eeg = np.concatenate(self._first)[:, used] @ self._to_volts[:, used].T
+        eeg = np.concatenate(self._first)[:, self._used] @ self._to_volts.T
         self._first.clear()
         level_v = float(np.median(eeg.std(axis=0)))
         if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:

@@ -61,7 +61,7 @@ class Network:
             self(np.zeros((size, math.prod(self._sample_shape)), np.float32))
 
     def __call__(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return normalised source maps.
+        """Return source maps without a scale.
 
         Parameters
         ----------
@@ -87,11 +87,9 @@ def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:
     if len(ports["in"]) == len(ports["out"]) == 1:
         (takes, (n_in, *shape)), (gives, (*_, n_dipoles)) = ports["in"][0], ports["out"][0]
         is_free = not isinstance(n_in, int)  # a name or nothing: any number of samples
-        fits = tuple(shape) == shapes.get(takes) and (gives, n_dipoles) == (
-            "sources",
-            head.n_dipoles,
-        )
-        if is_free and fits:
+        takes_it = tuple(shape) == shapes.get(takes)
+        gives_it = gives == "sources" and n_dipoles == head.n_dipoles
+        if is_free and takes_it and gives_it:
             return takes, shapes[takes]
     raise BundleError(
         f"the model has {ports}: expected one input, 'topography' (n, 7, 11, 1) or 'eeg' "

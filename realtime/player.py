@@ -56,12 +56,6 @@ def eeg_outlet(
     return pylsl.StreamOutlet(info, max_buffered=10)
 
 
-def wait_for_client(outlet: pylsl.StreamOutlet, stop: Callable[[], bool]) -> None:
-    """Wait until somebody listens, so that the first sample is not lost on nobody."""
-    while not outlet.wait_for_consumers(0.2) and not stop():
-        pass
-
-
 def play(
     outlet: pylsl.StreamOutlet,
     samples_uv: NDArray[np.float32],
@@ -70,8 +64,9 @@ def play(
     loop: bool = False,
     stop: Callable[[], bool] = lambda: False,
     on_sample: Callable[[int, float], None] = lambda n_sent, stamp: None,
+    on_status: Callable[[str], None] = lambda line: None,
 ) -> Played:
-    """Send samples in real time, each no earlier than its time stamp.
+    """Send samples in real time, each no earlier than its time stamp, once somebody listens.
 
     Parameters
     ----------
@@ -86,11 +81,17 @@ def play(
         Ends the playing when true.
     on_sample : callable
         Gets the number of samples sent and the stamp of the last, after each block.
+    on_status : callable
+        Gets one line a second.
     """
+    on_status("waiting for a client")
+    while not outlet.wait_for_consumers(0.2) and not stop():
+        pass
     n_times = len(samples_uv)
     block = max(1, int(BLOCK_S * rate_hz))
     start = pylsl.local_clock() + 1 / rate_hz
     sent = 0
+    status_due_s = 1.0
     while not stop() and (loop or sent < n_times):
         place = sent % n_times
         count = min(block, n_times - place)
@@ -101,5 +102,8 @@ def play(
         outlet.push_chunk(samples_uv[place : place + count], stamps.tolist())
         sent += count
         on_sample(sent, float(stamps[-1]))
+        if sent / rate_hz >= status_due_s:
+            status_due_s += 1.0
+            on_status(f"{sent / rate_hz:.0f} s   {sent} samples sent")
     time.sleep(LINGER_S)
     return Played(sent, start, rate_hz)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from realtime.errors import ConfigError, ConvDipError, RecordingError
 from realtime.montage import electrode_name, volts_per_unit
-from realtime.player import Played, eeg_outlet, play, wait_for_client
+from realtime.player import Played, eeg_outlet, play
 
 if TYPE_CHECKING:
     import mne
@@ -149,17 +149,7 @@ def replay_recording(
         f"{length_s:.0f} s" + (", in a loop" if loop else "")
     )
     outlet = eeg_outlet(name, labels, rate_hz, source_id=f"convdip-replay-{name}")
-    on_status("waiting for a client")
-    wait_for_client(outlet, stop)
-    due_s = 1.0
-
-    def tell(n_sent: int, stamp: float) -> None:
-        nonlocal due_s
-        if n_sent / rate_hz >= due_s:
-            due_s += 1.0
-            on_status(f"{n_sent / rate_hz:.0f} s   {n_sent} samples sent")
-
-    return play(outlet, samples_uv, rate_hz, loop=loop, stop=stop, on_sample=tell)
+    return play(outlet, samples_uv, rate_hz, loop=loop, stop=stop, on_status=on_status)
 
 
 def _eeg_uv(raw: Any, path: Path) -> tuple[list[str], NDArray[np.float32]]:

@@ -14,7 +14,7 @@ from realtime.errors import ConfigError
 from realtime.head import Head
 from realtime.noise import background_eeg
 from realtime.patches import patch_dictionary
-from realtime.player import Played, eeg_outlet, play, wait_for_client
+from realtime.player import Played, eeg_outlet, play
 
 ORDERS = (2, 5)
 MOMENT_NAM = (5.0, 10.0)
@@ -157,12 +157,8 @@ def play_session(
     )
     truth = pylsl.StreamOutlet(truth_info)
     waiting = list(session.sources)
-    on_status(f"{name!r} waits for a client")
-    wait_for_client(outlet, stop)
 
     def announce(n_sent: int, stamp: float) -> None:
-        if n_sent % round(session.sfreq_hz) == 0:
-            on_status(f"{n_sent / session.sfreq_hz:.0f} s   {n_sent} samples sent")
         while waiting and waiting[0].first < n_sent:
             source = waiting.pop(0)
             first_stamp = stamp - (n_sent - 1 - source.first) / session.sfreq_hz
@@ -178,4 +174,11 @@ def play_session(
             end = {"n_samples": n_sent, "first_stamp": first_stamp, "last_stamp": stamp}
             truth.push_sample([json.dumps({"end": end})], stamp)
 
-    return play(outlet, session.eeg_uv, session.sfreq_hz, stop=stop, on_sample=announce)
+    return play(
+        outlet,
+        session.eeg_uv,
+        session.sfreq_hz,
+        stop=stop,
+        on_sample=announce,
+        on_status=on_status,
+    )

@@ -155,12 +155,16 @@ def judge(
     ]
     if not seen:
         raise StreamError("no source was seen: let the demo run for 3 seconds or more")
-    estimates, dipoles = [e for e, _ in seen], [d for _, d in seen]
-    error_mm = _median_error_mm(estimates, dipoles, head)
+    estimates = np.concatenate([strongest for strongest, _ in seen])
+    n_each = [strongest.size for strongest, _ in seen]
+
+    def median_error_mm(dipoles: NDArray[np.int64]) -> float:
+        return float(np.median(distances_mm(estimates, np.repeat(dipoles, n_each), head)))
+
+    error_mm = median_error_mm(np.array([dipole for _, dipole in seen]))
     rng = np.random.default_rng(0)
     chance_mm = [
-        _median_error_mm(estimates, rng.integers(head.n_dipoles, size=len(seen)).tolist(), head)
-        for _ in range(N_DRAWS)
+        median_error_mm(rng.integers(head.n_dipoles, size=len(seen))) for _ in range(N_DRAWS)
     ]
     ages_ms = received.ages_ms(played.sources[0].first_stamp)
     return Report(
@@ -179,13 +183,10 @@ def judge(
     )
 
 
-def distances_mm(estimates: NDArray[np.int64], dipole: int, head: Head) -> NDArray[np.float64]:
-    """Return how far dipoles are from one dipole."""
-    offsets_m = head.dipoles_m[estimates] - head.dipoles_m[dipole]
+def distances_mm(
+    estimates: NDArray[np.int64], dipoles: int | NDArray[np.int64], head: Head
+) -> NDArray[np.float64]:
+    """Return how far dipoles are from one dipole, or each from its own."""
+    offsets_m = head.dipoles_m[estimates] - head.dipoles_m[dipoles]
     distances: NDArray[np.float64] = np.linalg.norm(offsets_m.astype(float), axis=1) * 1e3
     return distances
-
-
-def _median_error_mm(estimates: list[NDArray[np.int64]], dipoles: list[int], head: Head) -> float:
-    pairs = zip(estimates, dipoles, strict=True)
-    return float(np.median(np.concatenate([distances_mm(e, d, head) for e, d in pairs])))

@@ -32,6 +32,8 @@ app = App(
     help_format="plaintext",
 )
 
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
 DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
 
 
@@ -89,7 +91,7 @@ def export(
     common: Common = COMMON,
     network: Path | None = None,
     output: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Json = False,
 ) -> int:
     """Export a trained network as a model bundle.
 
@@ -133,7 +135,7 @@ def everything(
     *,
     common: Common = COMMON,
     output: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Json = False,
 ) -> int:
     """Do it all: head model, noise, training, export.
 

@@ -7,55 +7,23 @@ electrode layout, the synthetic noise, the Hausdorff distance's constants) is in
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-from numpy.typing import NDArray
 
 from realtime.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "presets"
 
 # In the paper's order.
+# fmt: off
 ELECTRODES = (
-    *(
-        "Fp1",
-        "F3",
-        "F7",
-        "FT9",
-        "FC5",
-        "FC1",
-        "C3",
-        "T7",
-        "TP9",
-        "CP5",
-        "CP1",
-        "Pz",
-        "P3",
-        "P7",
-    ),
-    *(
-        "O1",
-        "Oz",
-        "O2",
-        "P4",
-        "P8",
-        "TP10",
-        "CP6",
-        "CP2",
-        "Cz",
-        "C4",
-        "T8",
-        "FT10",
-        "FC6",
-        "FC2",
-    ),
-    *("F4", "F8", "Fp2"),
+    "Fp1", "F3", "F7", "FT9", "FC5", "FC1", "C3", "T7", "TP9", "CP5", "CP1", "Pz", "P3", "P7", "O1",
+    "Oz", "O2", "P4", "P8", "TP10", "CP6", "CP2", "Cz", "C4", "T8", "FT10", "FC6", "FC2", "F4",
+    "F8", "Fp2",
 )
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -279,15 +247,3 @@ def _from_value(hint: Any, value: Any, where: str, key: str) -> Any:
         names = {float: "a number", int: "a whole number", str: "a text"}
         expected = names.get(hint, "a table")
     raise ConfigError(f"{where}: {key} is {value!r}: expected {expected}")
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return a short hash of configurations, arrays and files, to name results by content."""
-    plain = [asdict(part) if is_dataclass(part) else part for part in parts]  # type: ignore[arg-type]
-    text = json.dumps(plain, sort_keys=True, default=_digest)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _digest(part: NDArray[Any] | Path) -> str:
-    content = part.read_bytes() if isinstance(part, Path) else part.tobytes()
-    return hashlib.sha256(content).hexdigest()

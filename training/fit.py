@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from realtime.head import Head
-from training.config import TrainingConfig, fingerprint
+from training.cache import fingerprint, write_whole
+from training.config import TrainingConfig
 from training.convdip import build_convdip
 from training.grid import SHAPE
 from training.losses import build_loss
@@ -106,7 +106,6 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
     """
     finished = trained_network(config, head, noise, runs)
     folder = finished.parent
-    folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.keras"
     history_path = folder / "history.json"
     n_steps = -(-config.fit.n_samples // config.fit.batch_size)
@@ -146,8 +145,8 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
             start = time.perf_counter()
             mean_loss = float(result.history["loss"][0])
             history.append({"steps": done, "loss": mean_loss, "seconds": round(seconds, 1)})
-            _replace(checkpoint, network.save)
-            _replace(history_path, lambda path: path.write_text(json.dumps(history)))
+            write_whole(checkpoint, network.save)
+            write_whole(history_path, lambda path: path.write_text(json.dumps(history)))
     checkpoint.replace(finished)
     log.info("network: %s", finished)
     return finished
@@ -157,10 +156,3 @@ def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
     if config.fit.decay == "cosine":
         return keras.optimizers.schedules.CosineDecay(config.fit.learning_rate, n_steps)
     return config.fit.learning_rate
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file; a break while writing leaves the old one."""
-    unfinished = path.with_name(f"part-{path.name}")
-    write(unfinished)
-    unfinished.replace(path)

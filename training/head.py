@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from realtime.errors import ConfigError
 from realtime.head import Head
-from training.config import HeadConfig, fingerprint
+from training.cache import fingerprint, write_whole
+from training.config import HeadConfig
 from training.grid import interpolation_matrix
-from training.template import write_template_subject
+from training.template import chosen_triangles, write_template_subject
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,8 @@ def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     if path.is_file():
         log.info("head model: from %s", path)
         return Head.load(path)
-    cache.mkdir(parents=True, exist_ok=True)
     head = build_head(config)
-    unfinished = path.with_suffix(".part.npz")
-    head.save(unfinished)
-    unfinished.replace(path)
+    write_whole(path, head.save)
     return head
 
 
@@ -144,11 +142,7 @@ def _assemble(config: HeadConfig, forward: mne.Forward, subject_dir: Path) -> He
     electrodes_head_m = np.array([ch["loc"][:3] for ch in forward["info"]["chs"]])
     left, right = forward["src"]
     vertices = [hemisphere["vertno"] for hemisphere in (left, right)]
-    triangles = []
-    for hemisphere, offset in ((left, 0), (right, left["nuse"])):
-        number = np.full(hemisphere["np"], -1)
-        number[hemisphere["vertno"]] = np.arange(hemisphere["nuse"]) + offset
-        triangles.append(number[hemisphere["use_tris"]])
+    triangles = [chosen_triangles(left), chosen_triangles(right) + int(left["nuse"])]
     # A forward solution holds positions in head coordinates; the bundle's are MRI surface RAS.
     dipoles_m = mne.transforms.apply_trans(head_to_mri, forward["source_rr"])
     normals = mne.transforms.apply_trans(head_to_mri, forward["source_nn"], move=False)

@@ -21,7 +21,8 @@ from realtime.montage import match_montage
 from realtime.noise import background_eeg
 from realtime.replay import read_recording
 from realtime.topography import input_matrices
-from training.config import NoiseConfig, fingerprint
+from training.cache import fingerprint, write_whole
+from training.config import NoiseConfig
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +79,7 @@ def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArr
     pool = segments[rng.permutation(len(segments))[: config.n_segments]]
     if len(pool) < config.n_segments:
         log.warning("noise: %d segments, asked for %d", len(pool), config.n_segments)
-    cache.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part.npy")
-    np.save(unfinished, pool, allow_pickle=False)
-    unfinished.replace(path)
+    write_whole(path, lambda unfinished: np.save(unfinished, pool, allow_pickle=False))
     return pool
 
 

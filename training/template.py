@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import mne
 import nibabel
@@ -110,10 +111,7 @@ def _icosphere(subjects_dir: Path) -> tuple[Vertices, Triangles]:
     sphere = mne.setup_source_space(
         SUBJECT, spacing="ico4", surface="sphere", subjects_dir=subjects_dir, add_dist=False
     )[0]
-    chosen = sphere["vertno"]
-    number = np.full(sphere["np"], -1)
-    number[chosen] = np.arange(chosen.size)
-    return _unit(sphere["rr"][chosen]), number[sphere["use_tris"]].astype(np.int32)
+    return _unit(sphere["rr"][sphere["vertno"]]), chosen_triangles(sphere)
 
 
 def _crossings(directions: Vertices, points: Vertices, triangles: Triangles) -> list[Vertices]:
@@ -158,6 +156,14 @@ def _smooth(values: Vertices, triangles: Triangles) -> Vertices:
     for _ in range(SMOOTHING_STEPS):
         values = (step @ values) / weights
     return values
+
+
+def chosen_triangles(hemisphere: dict[str, Any]) -> Triangles:
+    """Return the triangles between the chosen vertices of a source space, by their number."""
+    number = np.full(hemisphere["np"], -1)
+    number[hemisphere["vertno"]] = np.arange(hemisphere["nuse"])
+    triangles: Triangles = number[hemisphere["use_tris"]].astype(np.int32)
+    return triangles
 
 
 def package_folder(package: str) -> Path:

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from realtime.errors import ConfigError
+from training.cache import fingerprint
 from training.config import (
     PRESETS,
     LossConfig,
     NetworkConfig,
     TrainingConfig,
-    fingerprint,
     load_preset,
 )
 
