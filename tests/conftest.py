@@ -28,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from realtime import Bundle, Head, load_bundle  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
-RECORDINGS = Path(os.environ.get("CONVDIP_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 def pytest_sessionfinish() -> None:
@@ -114,7 +114,7 @@ def recording() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         path = RECORDINGS / name
         if not path.exists():
-            pytest.skip(f"{path} is not here: set CONVDIP_TEST_DATA to the recordings' folder")
+            pytest.skip(f"{path} is not here: see docs/data.md")
         return path
 
     return find

@@ -1,6 +1,7 @@
 """End to end: from nothing to a bundle that the demo runs, by the command line."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ PRESET = """
 name = "tiny"
 seed = 5
 [head]
-spacing = "ico2"
+spacing = "ico3"
 [noise]
 n_segments = 100
 [simulation]
@@ -37,12 +38,13 @@ def train(*arguments, cwd):
         [sys.executable, "-m", "training", *map(str, arguments)],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         cwd=cwd,
         check=False,
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, tmp_path):
     (tmp_path / "tiny.toml").write_text(PRESET)
     options = ("--preset", "tiny.toml", "--cache", tmp_path / "cache")
@@ -50,22 +52,63 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, tmp_pat
     assert done.returncode == 0, done.stderr
     card = json.loads(done.stdout.splitlines()[-1])
     assert card["evaluation"]["single"]["auc"] > 0.8
-    for step in ("head model 3/5", "noise: 5 synthetic recordings", "training:", "export:"):
+    for step in ("head model 2/3", "noise: 5 synthetic recordings", "training:", "export:"):
         assert step in done.stderr
 
     again = train("fit", *options, cwd=tmp_path)
     assert "is trained already" in again.stderr
 
+    evaluate_it(tmp_path)
     demo = convdip("demo", "--model", "bundle", "--seconds", 4, "--json")
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
 
 
+def evaluate_it(folder):
+    """Evaluate the bundle twice, the second time from the heads on: the same bytes."""
+    command = ("evaluate", "--model", "bundle", "--quick", "--cache", folder / "cache")
+    written = []
+    for _ in range(2):
+        shutil.rmtree(folder / "cache" / "evaluation", ignore_errors=True)
+        done = train(*command, "--json", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        names = ("evaluation-quick.json", "evaluation-quick.md")
+        written.append([(folder / "bundle" / name).read_bytes() for name in names])
+    assert written[0] == written[1]
+    table = json.loads(done.stdout.splitlines()[-1])
+    assert table == json.loads(written[0][0])
+    single = table["sets"]["single"]
+    assert single["n"] == 100
+    methods = single["methods"]
+    assert set(methods) == {
+        "bundle", "eLORETA", "LCMV", "cMEM", "sLORETA", "dSPM", "γ-MAP", "random map", "zero map",
+    }  # fmt: skip
+    assert methods["bundle"]["auc"]["mean"] > 0.7
+    assert methods["eLORETA"]["auc"]["mean"] > 0.7
+    assert methods["zero map"]["auc"]["mean"] == 0.5
+    assert methods["zero map"]["relative_nmse"]["median"] == 1
+    assert methods["LCMV"]["mse"] is None  # it gives no moments
+    for method in methods.values():
+        low, high = method["auc"]["mean_ci"]
+        assert low <= method["auc"]["mean"] <= high
+    assert "ghosts" in single["won_by_nothing"]
+    assert single["tests"]["all"]["auc"]["bundle | random map"]["p"] < 1e-5
+    report = written[0][1].decode()
+    assert "ghosts (a sample) ⚠" in report
+    assert "right median nerve" in report.lower()
+
+    done = train("figures", *command[1:], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (folder / "bundle" / "figures-quick").glob("*.png")}
+    assert {"figure-2-extent.png", "figure-A2-four-sources.png", "real-SEP-N20.png"} <= names
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("fit", "--preset", "nonesuch"), "no preset 'nonesuch'"),
+        (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",

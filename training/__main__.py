@@ -1,7 +1,7 @@
-"""Command line ``convdip-train``: from nothing to a model bundle.
+"""Command line ``convdip-train``: from nothing to a model bundle, and to what it is worth.
 
 Each command works out what it needs from the cache, in this order: head model, noise,
-network, bundle.
+network, bundle, evaluation.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from realtime.bundle import DEFAULT_MODEL, load_bundle
 from realtime.errors import ConfigError, ConvDipError
 from training.config import TrainingConfig, load_preset
 
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from realtime.head import Head
+    from training.evaluation.evaluate import Plan
+
+log = logging.getLogger(__name__)
 
 app = App(
     name="convdip-train",
-    help="Train ConvDip on simulated EEG and export it as a model bundle.",
+    help="Train ConvDip on simulated EEG, export it as a model bundle, evaluate any bundle.",
     version=lambda: version("convdip-realtime"),
     help_format="plaintext",
 )
@@ -35,6 +39,10 @@ app = App(
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
+# Public recordings; docs/data.md says what they are and where they are from.
+DEFAULT_DATA = Path(
+    os.environ.get("CONVDIP_DATA", Path(__file__).parent.parent.parent / "shared" / "data")
+)
 
 
 @Parameter(name="*")
@@ -150,6 +158,105 @@ def everything(
     """
     fit(common=common)
     return export(common=common, output=output, json_=json_)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Evaluated:
+    """What is evaluated.
+
+    Attributes
+    ----------
+    model : str
+        Folder of a model bundle, or the name of a shipped one.
+    quick : bool
+        100 samples of the paper's two sets, in two minutes instead of twenty.
+    seed : int
+        Of the simulated samples: the same seed gives the same numbers.
+    data : Path
+        Folder of public recordings (docs/data.md); what is not there is left out and said.
+    cache : Path
+        Where head models, noise and scores are kept: a broken evaluation goes on.
+    """
+
+    model: str = DEFAULT_MODEL
+    quick: Annotated[bool, Parameter(negative="")] = False
+    seed: int = 2021
+    data: Path = DEFAULT_DATA
+    cache: Path = DEFAULT_CACHE
+
+
+EVALUATED = Evaluated()
+
+
+@app.command
+def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
+    """Evaluate a model on another head than it was trained on, beside seven rivals.
+
+    Writes evaluation.json, evaluation.md and speed.md beside the model; with --quick,
+    evaluation-quick.json and evaluation-quick.md.
+
+    Example: convdip-train evaluate --model models/convdip-fsaverage31
+
+    Parameters
+    ----------
+    evaluated : Evaluated
+    json_ : bool
+        Print the evaluation as one JSON object on the last line.
+    """
+    plan = _plan(evaluated)
+    from training.evaluation.evaluate import laboratory, score_all
+    from training.evaluation.real import image_real, load_real
+    from training.evaluation.report import to_markdown
+    from training.evaluation.speed import measure_speed, speed_markdown
+    from training.evaluation.summary import rounded, summarise
+
+    scores = score_all(plan)
+    here = laboratory(plan)
+    table = summarise(plan, here, scores)
+    log.info("real data, and how long each method takes")
+    erps = load_real(here.bundle.head, plan.data)
+    table["real"] = rounded(image_real(erps, here.methods, here.bundle.head, here.is_template))
+    name = f"evaluation{'-quick' if plan.quick else ''}"
+    text = json.dumps(table, indent=1, ensure_ascii=False)
+    (plan.model / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    (plan.model / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
+    if not plan.quick:
+        speed = speed_markdown(measure_speed(here), here.bundle.name)
+        (plan.model / "speed.md").write_text(speed, encoding="utf-8")
+    if json_:
+        print(json.dumps(table))
+        return 0
+    print(f"evaluation in {plan.model / f'{name}.md'}")
+    return 0
+
+
+@app.command
+def figures(*, evaluated: Evaluated = EVALUATED) -> int:
+    """Draw the evaluation's figures beside the model, in figures/ (with --quick: figures-quick/).
+
+    Example: convdip-train figures --model models/convdip-fsaverage31
+    """
+    plan = _plan(evaluated)
+    from training.evaluation.evaluate import laboratory, score_all
+    from training.evaluation.figures import draw_figures
+    from training.evaluation.real import load_real
+
+    scores = score_all(plan)
+    here = laboratory(plan)
+    folder = plan.model / f"figures{'-quick' if plan.quick else ''}"
+    draw_figures(here, scores, load_real(here.bundle.head, plan.data), folder)
+    print(f"figures in {folder}")
+    return 0
+
+
+def _plan(evaluated: Evaluated) -> Plan:
+    bundle = load_bundle(evaluated.model)
+    if not os.access(bundle.path, os.W_OK):
+        raise ConfigError(f"{bundle.path} cannot be written to: copy the model, and evaluate that")
+    from training.evaluation.evaluate import Plan
+
+    return Plan(bundle.path, evaluated.seed, evaluated.quick, evaluated.data, evaluated.cache)
 
 
 def _head(config: TrainingConfig, common: Common) -> Head:

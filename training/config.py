@@ -187,6 +187,19 @@ class TrainingConfig:
                     raise ConfigError(f"[{section}] {name} is {value}: expected more than 0")
 
 
+def config_of_card(card: dict[str, Any]) -> TrainingConfig:
+    """Return the experiment that a model bundle's card tells of.
+
+    Raises
+    ------
+    ConfigError
+        If the card tells of none.
+    """
+    if not isinstance(card.get("config"), dict):
+        raise ConfigError("the model's card.json has no 'config': expected one of this program")
+    return _from_table(TrainingConfig, card["config"], where="card.json")
+
+
 Config = TypeVar("Config")
 
 

@@ -23,7 +23,7 @@ from realtime.head import Head
 from realtime.network import Network
 from training.config import TrainingConfig
 from training.convdip import load_network
-from training.evaluate import evaluate
+from training.evaluation.inverse_crime import evaluate
 from training.grid import SHAPE
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # Changes with the code below, so that a cached head model of older code is not taken.
 VERSION = 1
+Places = NDArray[np.float64]
 N_SHELL_TRIANGLES = 5120
 
 
@@ -65,42 +67,106 @@ def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -
         If the anatomy or an electrode is not there.
     """
     with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
-        progress(f"head model 1/5: anatomy of {config.subject!r}")
-        subject, subjects_dir, trans = _anatomy(config, Path(scratch))
-        progress(f"head model 2/5: source space {config.spacing}")
-        source_space = mne.setup_source_space(
-            subject, spacing=config.spacing, subjects_dir=subjects_dir, add_dist="patch"
-        )
-        progress("head model 3/5: three-shell boundary element model (a minute or two)")
-        model = mne.make_bem_model(
-            subject,
-            ico=_shell_grade(subjects_dir / subject),
-            conductivity=config.conductivity_s_m,
-            subjects_dir=subjects_dir,
-        )
-        bem = mne.make_bem_solution(model)
-        progress(f"head model 4/5: lead field of {len(config.electrodes)} electrodes")
-        info = _electrodes(config.electrodes)
-        forward = mne.make_forward_solution(info, trans, source_space, bem, meg=False, eeg=True)
+        progress(f"head model 1/3: anatomy of {config.subject!r}")
+        anatomy = find_anatomy(config, Path(scratch))
+        progress("head model 2/3: boundary element model and lead field (a minute or two)")
+        info = place_electrodes(standard_places_m(config.electrodes))
+        forward = solve_forward(config, anatomy, info)
+        progress("head model 3/3: surfaces and atlas")
+        return assemble_head(config, forward, anatomy)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where the surfaces are.
+
+    Attributes
+    ----------
+    subject : str
+    subjects_dir : Path
+    trans : str
+        The head↔MRI transform: a file, or ``fsaverage`` for MNE's own.
+    """
+
+    subject: str
+    subjects_dir: Path
+    trans: str
+
+
+def free_lead_field(config: HeadConfig, cache: Path) -> NDArray[np.float32]:
+    """Return the lead field of free orientations, from the cache where it is there.
+
+    Returns
+    -------
+    lead_field : ndarray, shape (n_electrodes, 3 · n_dipoles)
+        V/(A·m), not referenced: x, y and z of each dipole in head coordinates.
+    """
+    path = cache / f"free-{fingerprint(config, VERSION, _own_files(config))}.npy"
+    if not path.is_file():
+        log.info("lead field of free orientations: a minute or two")
+        with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
+            info = place_electrodes(standard_places_m(config.electrodes))
+            anatomy = find_anatomy(config, Path(scratch))
+            forward = solve_forward(config, anatomy, info, fixed=False)
+        solved = forward["sol"]["data"].astype(np.float32)
+        write_whole(path, lambda unfinished: np.save(unfinished, solved, allow_pickle=False))
+    lead_field: NDArray[np.float32] = np.load(path)
+    return lead_field
+
+
+def solve_forward(
+    config: HeadConfig, anatomy: Anatomy, info: mne.Info, fixed: bool = True
+) -> mne.Forward:
+    """Compute the lead field of a three-shell boundary element model.
+
+    Parameters
+    ----------
+    config : HeadConfig
+        Source space and conductivities are taken from here, electrodes are not.
+    anatomy : Anatomy
+    info : mne.Info
+        Electrodes with their places.
+    fixed : bool
+        Dipoles normal to the cortex; else three at each place.
+    """
+    source_space = mne.setup_source_space(
+        anatomy.subject,
+        spacing=config.spacing,
+        subjects_dir=anatomy.subjects_dir,
+        add_dist="patch",
+    )
+    model = mne.make_bem_model(
+        anatomy.subject,
+        ico=_shell_grade(anatomy.subjects_dir / anatomy.subject),
+        conductivity=config.conductivity_s_m,
+        subjects_dir=anatomy.subjects_dir,
+    )
+    bem = mne.make_bem_solution(model)
+    forward = mne.make_forward_solution(info, anatomy.trans, source_space, bem, meg=False, eeg=True)
+    if fixed:
         forward = mne.convert_forward_solution(forward, surf_ori=True, force_fixed=True)
-        n_dipoles = sum(int(hemisphere["nuse"]) for hemisphere in source_space)
-        if forward["nsource"] != n_dipoles:
-            raise ConfigError(
-                f"{n_dipoles - forward['nsource']} of {n_dipoles} dipoles lie outside the "
-                f"inner skull of {subject!r}: check its BEM surfaces"
-            )
-        progress("head model 5/5: surfaces and atlas")
-        return _assemble(config, forward, Path(subjects_dir) / subject)
+    n_dipoles = sum(int(hemisphere["nuse"]) for hemisphere in source_space)
+    if forward["nsource"] != n_dipoles:
+        raise ConfigError(
+            f"{n_dipoles - forward['nsource']} of {n_dipoles} dipoles lie outside the "
+            f"inner skull of {anatomy.subject!r}: check its BEM surfaces"
+        )
+    return forward
 
 
-def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, str]:
-    """Return subject, subjects folder and head↔MRI transform."""
+def find_anatomy(config: HeadConfig, scratch: Path) -> Anatomy:
+    """Find a subject's surfaces; those of the template are written into ``scratch``.
+
+    Raises
+    ------
+    ConfigError
+        If a surface or the head↔MRI transform is not there.
+    """
     if config.subject == "template":
-        subject = write_template_subject(scratch)
-        return subject, scratch, "fsaverage"
+        return Anatomy(write_template_subject(scratch), scratch, "fsaverage")
     if config.subject == "fsaverage" and not config.subjects_dir:
         folder = Path(mne.datasets.fetch_fsaverage(verbose="error"))
-        return "fsaverage", folder.parent, "fsaverage"
+        return Anatomy("fsaverage", folder.parent, "fsaverage")
     subjects_dir = Path(config.subjects_dir)
     folder = subjects_dir / config.subject
     for needed in ("surf/lh.white", "surf/rh.sphere", "bem/inner_skull.surf"):
@@ -114,7 +180,7 @@ def _anatomy(config: HeadConfig, scratch: Path) -> tuple[str, Path, str]:
             f"[head] trans is {config.trans!r}: expected the head↔MRI transform of "
             f"{config.subject!r} (a -trans.fif file, from mne coreg)"
         )
-    return config.subject, subjects_dir, config.trans
+    return Anatomy(config.subject, subjects_dir, config.trans)
 
 
 def _shell_grade(subject_dir: Path) -> int | None:
@@ -123,19 +189,31 @@ def _shell_grade(subject_dir: Path) -> int | None:
     return None if len(triangles) == N_SHELL_TRIANGLES else 4
 
 
-def _electrodes(names: tuple[str, ...]) -> mne.Info:
-    """Return an MNE info with the electrodes at their 10-05 places on the template head."""
+def standard_places_m(names: tuple[str, ...]) -> dict[str, Places]:
+    """Return the electrodes' 10-05 places on the template head, in head coordinates.
+
+    Raises
+    ------
+    ConfigError
+        If an electrode is not in the 10-05 system.
+    """
     montage = mne.channels.make_standard_montage("colin27_1005")
     missing = [name for name in names if name not in montage.ch_names]
     if missing:
         raise ConfigError(f"electrodes {', '.join(missing)} are not in the 10-05 system")
-    info = mne.create_info(list(names), sfreq=100.0, ch_types="eeg")
-    info.set_montage(montage)
-    return info
+    info = mne.create_info(list(names), sfreq=100.0, ch_types="eeg").set_montage(montage)
+    return {ch["ch_name"]: ch["loc"][:3] for ch in info["chs"]}
 
 
-def _assemble(config: HeadConfig, forward: mne.Forward, subject_dir: Path) -> Head:
-    """Collect what the bundle carries from the forward solution and the surfaces."""
+def place_electrodes(places_m: dict[str, Places]) -> mne.Info:
+    """Return an MNE info of electrodes at places in head coordinates."""
+    info = mne.create_info(list(places_m), sfreq=100.0, ch_types="eeg")
+    return info.set_montage(mne.channels.make_dig_montage(places_m, coord_frame="head"))
+
+
+def assemble_head(config: HeadConfig, forward: mne.Forward, anatomy: Anatomy) -> Head:
+    """Collect what a bundle carries from the forward solution and the surfaces."""
+    subject_dir = anatomy.subjects_dir / anatomy.subject
     lead_field = forward["sol"]["data"]
     lead_field = lead_field - lead_field.mean(axis=0)
     head_to_mri = mne.transforms.invert_transform(forward["mri_head_t"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realtime.head import Head
 from training.config import TrainingConfig
-from training.metrics import auc, localisation_error_mm
+from training.evaluation.metrics import auc, distance_to_truth_m, peak_error_mm, roc_pools
 from training.simulate import Simulator
 
 Float = NDArray[np.float32]
@@ -45,7 +45,7 @@ def evaluate(
         maps = infer(batch.eeg)
         areas = np.array(
             [
-                auc(truth, estimate, head.dipoles_m, rng)
+                auc(estimate, roc_pools(truth, distance_to_truth_m(truth, head.dipoles_m)))
                 for truth, estimate in zip(batch.sources, maps, strict=True)
             ]
         )
@@ -56,8 +56,8 @@ def evaluate(
         }
         if name == "single":
             errors_mm = [
-                localisation_error_mm(estimate, seed, head.dipoles_m)
-                for estimate, seed in zip(maps, batch.seeds[:, 0], strict=True)
+                peak_error_mm(truth, estimate, head.dipoles_m)
+                for truth, estimate in zip(batch.sources, maps, strict=True)
             ]
             result[name]["localisation_error_mm_mean"] = round(float(np.mean(errors_mm)), 2)
             result[name]["localisation_error_mm_median"] = round(float(np.median(errors_mm)), 2)

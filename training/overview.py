@@ -1,14 +1,11 @@
-"""Figures: source maps on the cortex, and the overview of the README."""
+"""The README's picture: what the service does with three samples."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -17,56 +14,10 @@ from realtime.head import Head
 from realtime.noise import background_eeg
 from realtime.patches import patch_dictionary
 from realtime.simulation import SNR
+from training.cortex import draw_cortex
 from training.grid import SHAPE
 
 Float = NDArray[np.float32]
-
-# Below this share of the maximum a dipole is not drawn, as in the paper's figures.
-THRESHOLD = 0.25
-ACTIVITY = mpl.colormaps["inferno"]
-LIGHT = np.array([0.25, 0.3, 0.92])  # from above, a little from the front
-
-
-def draw_cortex(ax: Any, head: Head, values: Float, hemisphere: str) -> None:
-    """Draw a source map on one inflated hemisphere, seen from its side.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    head : Head
-    values : ndarray, shape (n_dipoles,)
-        Any unit; drawn where above a quarter of its maximum.
-    hemisphere : 'left' or 'right'
-    """
-    side = -1.0 if hemisphere == "left" else 1.0
-    left = np.all(head.triangles < head.n_left, axis=1)
-    triangles = head.triangles[left if hemisphere == "left" else ~left]
-    corners = head.inflated_m[triangles]
-    # From the side: depth is x, the picture's axes are y (the front of a left hemisphere
-    # points to the left) and z.
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    seen = normals[:, 0] * side > 0
-    order = np.argsort(corners[seen][:, :, 0].mean(axis=1) * side)
-    corners, normals = corners[seen][order], normals[seen][order]
-    triangles = triangles[seen][order]
-
-    sulci = head.sulcal_depth[triangles].mean(axis=1)
-    grey = np.where(sulci > 0, 0.45, 0.68)[:, None] * np.ones(3)
-    strength = np.abs(values) / max(float(np.abs(values).max()), 1e-30)
-    shown = strength[triangles].mean(axis=1)
-    weight = np.clip((shown - THRESHOLD) / 0.1, 0, 1)[:, None]
-    colours = (1 - weight) * grey + weight * ACTIVITY(0.15 + 0.85 * shown)[:, :3]
-    facing = np.abs(normals) @ LIGHT[[2, 0, 1]]
-    colours *= (0.55 + 0.45 * np.clip(facing, 0, 1))[:, None]
-
-    points = np.stack([side * corners[:, :, 1], corners[:, :, 2]], axis=2)
-    surface = PolyCollection(list(points), facecolors=colours, edgecolors=colours)
-    surface.set_linewidth(0.3)  # covers the seams between triangles
-    ax.add_collection(surface)
-    ax.set_aspect("equal")
-    ax.autoscale_view()
-    ax.axis("off")
 
 
 def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:

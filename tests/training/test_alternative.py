@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from training.evaluation.alternative import Family, nearest_mean, to_model
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_each_target_gets_the_mean_of_its_five_nearest_sources(rng):
+    source_m, target_m = rng.random((60, 3)), rng.random((20, 3))
+    transform = nearest_mean(source_m, target_m)
+    values = rng.random(60)
+    distances = np.linalg.norm(target_m[:, None] - source_m, axis=2)
+    for target in range(20):
+        nearest = np.argsort(distances[target])[:5]
+        assert (transform @ values)[target] == pytest.approx(values[nearest].mean())
+
+
+def test_the_transform_keeps_the_energy_of_every_map(rng):
+    transform = nearest_mean(rng.random((60, 3)), rng.random((20, 3)))
+    sources = rng.random((4, 60)) * 1e-8
+    sources[3] = 0.0
+    carried = to_model(sources, transform)
+    assert carried.shape == (4, 20)
+    np.testing.assert_allclose(carried.sum(axis=1), sources.sum(axis=1), rtol=1e-5)
+
+
+def test_a_head_of_the_family_lies_on_the_parabola_of_its_three_skulls(rng):
+    nodes = np.log([0.004, 0.0113, 0.02])
+    curve = rng.standard_normal((3, 2, 5, 30))
+    # Lead fields that are a parabola in log σ: the family must give them at any conductivity.
+    fields = [curve[0] + curve[1] * x + curve[2] * x**2 for x in nodes]
+    family = Family(np.array(fields, np.float32), nodes)
+    sources = np.zeros(30)
+    sources[[3, 17]] = 1.0, 2.0
+    places = np.array([0, 1, 1, 0, 1])
+    for skull_s_m in (0.004, 0.0067, 0.0113, 0.02):
+        x = np.log(skull_s_m)
+        exact = (curve[0] + curve[1] * x + curve[2] * x**2)[places, np.arange(5)] @ sources
+        eeg = family.project(sources, skull_s_m, places)
+        np.testing.assert_allclose(eeg, exact - exact.mean(), rtol=1e-3, atol=1e-3)

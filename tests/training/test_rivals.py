@@ -1,0 +1,114 @@
+"""The rivals on the bundle's head: what theory says of them must come out."""
+
+import numpy as np
+import pytest
+
+from realtime.patches import patch_dictionary
+from training.baselines.erp import Erp
+from training.baselines.gamma_map import GammaMap
+from training.baselines.lcmv import Lcmv
+from training.baselines.minimum_norm import MinimumNorm
+from training.evaluation.methods import Model, build_methods, method_names
+
+
+def erp(head, sources, rng, noise=1e-3):
+    """20 trials of a pulse of these sources, with white noise of that share of its peak."""
+    signal = head.lead_field @ sources
+    trials = rng.standard_normal((20, 100, head.n_electrodes)) * np.abs(signal).max() * noise
+    trials -= trials.mean(axis=2, keepdims=True)
+    course = np.where(np.abs(np.arange(100) - 50) < 5, 1.0, 0.0)
+    return Erp(trials + course[:, None] * signal, 100.0, 40, 50, 3)
+
+
+def dipole(head, index):
+    sources = np.zeros(head.n_dipoles)
+    sources[index] = 1e-8
+    return sources
+
+
+@pytest.mark.parametrize("method", ["sLORETA", "eLORETA"])
+def test_single_dipoles_are_found_without_error(toy_head, method):
+    """Both have no localisation error for one dipole without noise (Pascual-Marqui 2002, 2007)."""
+    rng = np.random.default_rng(0)
+    solve = MinimumNorm(toy_head, method)
+    for index in rng.integers(toy_head.n_dipoles, size=10):
+        estimate = solve(erp(toy_head, dipole(toy_head, index), rng))
+        assert np.abs(estimate).argmax() == index
+
+
+def test_eloreta_gives_dipole_moments_that_explain_the_eeg(toy_head):
+    rng = np.random.default_rng(0)
+    signal = toy_head.lead_field @ dipole(toy_head, 40)
+    estimate = MinimumNorm(toy_head, "eLORETA")(erp(toy_head, dipole(toy_head, 40), rng))
+    explained = toy_head.lead_field @ estimate
+    # λ² = 1/9 shrinks the solution; its scale is that of the moments all the same.
+    assert 0.4 < explained @ signal / (signal @ signal) < 1.05
+
+
+def test_the_beamformer_finds_a_dipole_in_noise(toy_head):
+    rng = np.random.default_rng(0)
+    solve = Lcmv(toy_head)
+    for index in rng.integers(toy_head.n_dipoles, size=5):
+        estimate = solve(erp(toy_head, dipole(toy_head, index), rng, noise=0.3))
+        offset_m = toy_head.dipoles_m[np.abs(estimate).argmax()] - toy_head.dipoles_m[index]
+        assert np.linalg.norm(offset_m) < 0.012
+
+
+def test_the_beamformer_with_free_orientations_takes_their_norm(toy_head):
+    """Three copies of the fixed lead field, two of them empty: what is left is the fixed one."""
+    free = np.zeros((toy_head.n_electrodes, toy_head.n_dipoles, 3), np.float32)
+    rng = np.random.default_rng(0)
+    free[:] = toy_head.lead_field[:, :, None] * toy_head.normals
+    free += rng.standard_normal(free.shape).astype(np.float32) * 0.05 * free.std()
+    free -= free.mean(axis=0)
+    solve = Lcmv(toy_head, free.reshape(toy_head.n_electrodes, -1))
+    estimate = solve(erp(toy_head, dipole(toy_head, 40), rng, noise=0.3))
+    assert estimate.shape == (toy_head.n_dipoles,)
+    assert estimate.min() >= 0
+    offset_m = toy_head.dipoles_m[estimate.argmax()] - toy_head.dipoles_m[40]
+    assert np.linalg.norm(offset_m) < 0.03
+
+
+def test_gamma_map_finds_two_patches_and_little_else(shipped):
+    head = shipped.head
+    rng = np.random.default_rng(0)
+    patches = patch_dictionary(head.triangles, head.dipoles_m, 5)
+    seeds = [int(head.dipoles_m[:, axis].argmax()) for axis in (1, 2)]  # frontmost, topmost
+    truth = patches[seeds].toarray().sum(axis=0) * 1e-8
+    estimate = GammaMap(head)(erp(head, truth, rng, noise=0.1))
+    places_m = head.dipoles_m[np.abs(estimate) > 0.5 * np.abs(estimate).max()]
+    distances_m = np.linalg.norm(places_m[:, None] - head.dipoles_m[seeds], axis=2)
+    assert np.all(distances_m.min(axis=0) < 0.02)  # both are there
+    assert np.all(distances_m.min(axis=1) < 0.06)  # and nothing far from them
+
+
+def test_gamma_map_of_noise_alone_is_a_map_of_zeros_and_no_error(shipped):
+    rng = np.random.default_rng(0)
+    trials = rng.standard_normal((20, 100, 31)) * 1e-6
+    trials -= trials.mean(axis=2, keepdims=True)
+    estimate = GammaMap(shipped.head)(Erp(trials, 100.0, 40, 50, 3))
+    assert not estimate.any()
+
+
+def test_the_model_is_run_as_the_live_service_runs_it(shipped):
+    from realtime import EegChunk, Imager, match_montage
+
+    head = shipped.head
+    rng = np.random.default_rng(0)
+    one = erp(head, dipole(head, 1000), rng)
+    montage = match_montage(head.channels, ["volts"] * 31, head.channels)
+    peak = one.average[None, one.peak].astype(np.float32)
+    live = Imager(shipped, montage)(EegChunk(peak, np.zeros(1)))
+    np.testing.assert_allclose(Model(shipped)(one), live.sources[0], rtol=1e-3, atol=1e-14)
+
+
+def test_all_methods_answer_to_one_signature(shipped, tmp_path):
+    rng = np.random.default_rng(0)
+    one = erp(shipped.head, dipole(shipped.head, 1000), rng, noise=0.1)
+    methods = build_methods(shipped, True, tmp_path)
+    assert list(methods) == method_names(shipped, True)
+    for method in methods.values():
+        estimate = method(one)
+        assert estimate.shape == (shipped.head.n_dipoles,)
+        assert np.all(np.isfinite(estimate))
+        assert estimate.any()

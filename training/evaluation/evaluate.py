@@ -1,0 +1,297 @@
+"""All methods on all sets.
+
+The scores are kept in pieces, so that a broken evaluation goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import joblib
+import mne
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from realtime.bundle import Bundle, load_bundle
+from realtime.errors import ConfigError
+from realtime.head import Head
+from realtime.topography import sphere_centre
+from training.cache import fingerprint, write_whole
+from training.config import NoiseConfig, TrainingConfig, config_of_card
+from training.evaluation.alternative import Family, alternative_head, head_family
+from training.evaluation.methods import GIVE_NO_MOMENTS, Method, build_methods, method_names
+from training.evaluation.metrics import METRICS, Scorer, normalised, relative_nmse
+from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet, SetConfig
+from training.noise import noise_pool
+
+log = logging.getLogger(__name__)
+
+Float = NDArray[np.float64]
+
+RANDOM_MAP, ZERO_MAP = "random map", "zero map"
+NOTHING = (RANDOM_MAP, ZERO_MAP)
+# A map raised to a power ranks its dipoles as before, but has another nMSE: which power is
+# best for a method is chosen on the validation set.
+POWERS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+N_NOISE_SEGMENTS = 400
+CHUNK = 25
+# Recordings that the stricter set takes its noise from, under the folder of real data. No
+# training may use them.
+HELD_OUT = (
+    "eeg/eegmmidb_S001/S001R01.edf",
+    "eeg/eegmmidb_S001/S001R02.edf",
+    "eeg/eegmmidb_S001/S001R03.edf",
+    "eeg/eegmmidb_S001/S001R04.edf",
+    "eeg/eeglab_sample/eeglab_data.set",
+)
+FACTS = ("n_sources", "order", "snr", "eccentricity")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is evaluated, and how.
+
+    Attributes
+    ----------
+    model : Path
+        Folder of the bundle.
+    seed : int
+    quick : bool
+        100 samples of the paper's two sets instead of everything.
+    data : Path
+        Folder of real data; where it is not there, the stricter set has synthetic noise.
+    cache : Path
+    """
+
+    model: Path
+    seed: int
+    quick: bool
+    data: Path
+    cache: Path
+
+    @property
+    def sets(self) -> dict[SetConfig, int]:
+        """The sets and how many samples of each."""
+        if self.quick:
+            return {SINGLE: 100, MULTI: 100, VALIDATION: 50}
+        return {SINGLE: 1000, MULTI: 1000, NOISE: 500, STRICT: 500, VALIDATION: 200}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All methods on one set.
+
+    Attributes
+    ----------
+    set : SetConfig
+    methods : list of str
+        The model first, the two maps that know nothing last.
+    values : ndarray, shape (n_methods, n_samples, n_metrics)
+        In the order of ``METRICS``.
+    powers : ndarray, shape (n_methods, n_samples, n_powers)
+        Relative nMSE of maps raised to each of ``POWERS``.
+    facts : dict of ndarray, shape (n_samples,)
+        What is known of each sample: ``FACTS``.
+    """
+
+    set: SetConfig
+    methods: list[str]
+    values: Float
+    powers: Float
+    facts: dict[str, Float]
+
+    def of(self, metric: str) -> Float:
+        """Return one metric, shape (n_methods, n_samples)."""
+        return np.asarray(self.values[:, :, list(METRICS).index(metric)])
+
+
+class Laboratory:
+    """What a plan needs, made when it is first asked for."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.bundle: Bundle = load_bundle(plan.model)
+        self.config: TrainingConfig = config_of_card(self.bundle.card)
+        trained_on = {Path(name).name for name in self.config.noise.recordings}
+        if seen := trained_on & {Path(name).name for name in HELD_OUT}:
+            raise ConfigError(
+                f"the model was trained on {', '.join(sorted(seen))}, whose noise the stricter set "
+                "is made of: train without these recordings"
+            )
+
+    @cached_property
+    def alternative(self) -> Head:
+        """The AGM."""
+        return alternative_head(self.config.head, self.plan.seed, self.plan.cache)
+
+    @cached_property
+    def family(self) -> Family:
+        """The stricter set's heads."""
+        return head_family(self.config.head, self.plan.seed, self.plan.cache)
+
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        """The model and its rivals."""
+        return build_methods(self.bundle, self.plan.quick, self.plan.cache)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The metrics on the model's cortex."""
+        return Scorer(self.bundle.head)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the head is fsaverage, whose coordinates are MNI's."""
+        return self.config.head.subject in ("template", "fsaverage")
+
+    @property
+    def held_out(self) -> list[Path]:
+        """Those recordings for the stricter set that are there."""
+        return [path for name in HELD_OUT if (path := self.plan.data / name).is_file()]
+
+    def noise_config(self, config: SetConfig) -> NoiseConfig:
+        """Return where a set's noise is from."""
+        noise = replace(self.config.noise, n_segments=N_NOISE_SEGMENTS)
+        if config.strict and self.held_out:
+            return replace(noise, recordings=tuple(map(str, self.held_out)))
+        return noise
+
+    def noise(self, config: SetConfig) -> NDArray[np.float32]:
+        """Return the segments that a set's trials are made of."""
+        noise = self.noise_config(config)
+        return noise_pool(noise, self.alternative, self.plan.seed, self.plan.cache)
+
+    @cache  # noqa: B019 - a laboratory lives as long as its process
+    def samples(self, config: SetConfig) -> SampleSet:
+        """Return a set."""
+        return SampleSet(
+            config,
+            self.plan.seed,
+            self.bundle.head,
+            self.alternative,
+            self.noise(config),
+            self.family if config.strict else None,
+        )
+
+
+@cache
+def laboratory(plan: Plan) -> Laboratory:
+    """Return a plan's laboratory, one in each process."""
+    return Laboratory(plan)
+
+
+def score_all(plan: Plan) -> list[Scores]:
+    """Score all methods on all sets, in as many processes as there are cores.
+
+    Parameters
+    ----------
+    plan : Plan
+    """
+    here = laboratory(plan)
+    for config in plan.sets:  # what takes long is made once, before the processes start
+        here.noise(config)
+        if config.strict:
+            _ = here.family
+    _ = here.methods
+    names = [*method_names(here.bundle, plan.quick), *NOTHING]
+    jobs = [
+        (config, first, min(first + CHUNK, n))
+        for config, n in plan.sets.items()
+        for first in range(0, n, CHUNK)
+    ]
+    pieces: dict[str, list[dict[str, Any]]] = {config.name: [] for config in plan.sets}
+    n_samples = sum(plan.sets.values())
+    with tqdm(total=n_samples, unit="sample", desc="evaluation", mininterval=1) as bar:
+        for (config, first, last), piece in zip(jobs, _run(plan, jobs), strict=True):
+            pieces[config.name].append(piece)
+            bar.update(last - first)
+    return [_joined(config, names, pieces[config.name]) for config in plan.sets]
+
+
+def _run(plan: Plan, jobs: list[tuple[SetConfig, int, int]]) -> Iterator[dict[str, Any]]:
+    # One thread a process: more would fight for the cores, and round sums differently.
+    with joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1):
+        work = joblib.Parallel(return_as="generator")
+        yield from work(joblib.delayed(_score_kept)(plan, *job) for job in jobs)
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _joined(config: SetConfig, methods: list[str], pieces: list[dict[str, Any]]) -> Scores:
+    joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    values, powers = (joined[name].swapaxes(0, 1) for name in ("values", "powers"))
+    facts = {name: joined["facts"][:, i] for i, name in enumerate(FACTS)}
+    return Scores(config, methods, values, powers, facts)
+
+
+def _score_kept(plan: Plan, config: SetConfig, first: int, last: int) -> dict[str, Any]:
+    """Score samples ``first`` to ``last`` − 1 of a set, or take what is in the cache."""
+    here = laboratory(plan)
+    content = fingerprint(
+        here.bundle.sha256,
+        here.bundle.head.lead_field,
+        here.alternative.lead_field,
+        here.noise(config),
+        config,
+        plan.seed,
+        plan.quick,
+        [first, last],
+        mne.__version__,
+        _code(),
+    )
+    path = plan.cache / "evaluation" / f"{config.name}-{first:04d}-{content}.npz"
+    if not path.is_file():
+        scored = _score(here, config, first, last)
+        write_whole(path, lambda unfinished: np.savez(unfinished, allow_pickle=False, **scored))
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+@cache
+def _code() -> list[Path]:
+    """Return the files whose code decides a score."""
+    training = Path(__file__).parent.parent
+    own = ("evaluate", "metrics", "sets", "methods", "alternative")
+    here = [Path(__file__).parent / f"{name}.py" for name in own]
+    return sorted([*here, *(training / "baselines").glob("*.py")])
+
+
+def _score(here: Laboratory, config: SetConfig, first: int, last: int) -> dict[str, Float]:
+    names = [*method_names(here.bundle, here.plan.quick), *NOTHING]
+    without_moments = [names.index(name) for name in GIVE_NO_MOMENTS if name in names]
+    head = here.bundle.head
+    centre_m = sphere_centre(head.electrodes_m)
+    values, powers, facts = [], [], []
+    for i in range(first, last):
+        sample = here.samples(config)[i]
+        maps = [here.methods[name](sample.erp) for name in names if name not in NOTHING]
+        rng = np.random.default_rng([here.plan.seed, i])
+        maps += [rng.random(head.n_dipoles), np.zeros(head.n_dipoles)]
+        scores = here.scorer(sample.truth, maps, sample.n_sources)
+        scores[without_moments, list(METRICS).index("mse")] = np.nan
+        # A random map has no moments either.
+        scores[names.index(RANDOM_MAP), list(METRICS).index("mse")] = np.nan
+        values.append(scores)
+        powers.append(
+            [[relative_nmse(sample.truth, normalised(m) ** p) for p in POWERS] for m in maps]
+        )
+        offset_m = head.dipoles_m[sample.truth.argmax()] - centre_m
+        eccentricity = float(np.linalg.norm(offset_m) * 1e3)
+        facts.append([sample.n_sources, sample.order, sample.snr, eccentricity])
+    return {
+        "values": np.array(values),
+        "powers": np.array(powers),
+        "facts": np.array(facts, float),
+    }

@@ -1,0 +1,74 @@
+"""How long each method takes for one sample (section 4.6)."""
+
+from __future__ import annotations
+
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.baselines.mne_objects import eeg_info, noise_covariance
+from training.evaluation.evaluate import Laboratory, n_cores
+from training.evaluation.methods import FREE_LCMV
+from training.evaluation.sets import SINGLE
+
+N_SAMPLES = 20
+# Milliseconds, from the paper's text: an Intel i5 6400 and an RTX 2070.
+PAPER_MS = {"model": 32, "eLORETA": 129, "LCMV": 98, "cMEM": 11550, "noise covariance": 45}
+
+
+def measure_speed(here: Laboratory) -> dict[str, Any]:
+    """Time all methods on the same samples, by turns, preparation included.
+
+    Each method starts from the trials of an ERP, so that the noise covariance is part of the
+    time of those that need it.
+    """
+    samples = [here.samples(SINGLE)[i].erp for i in range(N_SAMPLES)]
+    info = eeg_info(here.bundle.head)
+    steps = dict(here.methods) | {"noise covariance": lambda erp: noise_covariance(erp, info)}
+    times_ms: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        step(samples[0])  # the first call of some prepares what is kept
+    for erp in samples:
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step(erp)
+            times_ms[name].append((time.perf_counter() - start) * 1e3)
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{_processor()}, {n_cores()} cores, no GPU used",
+        "samples": N_SAMPLES,
+        "median_ms": {name: round(float(np.median(t)), 3) for name, t in times_ms.items()},
+        "largest_ms": {name: round(max(t), 3) for name, t in times_ms.items()},
+    }
+
+
+def speed_markdown(speed: dict[str, Any], model: str) -> str:
+    """Return the table for people."""
+    rows = []
+    for name, median in speed["median_ms"].items():
+        paper = PAPER_MS.get("model" if name == model else name.removesuffix(" free"))
+        said = f"{paper:,}" if paper and name != FREE_LCMV else "–"
+        rows.append(f"| {name} | {median:.2f} | {speed['largest_ms'][name]:.2f} | {said} |")
+    return (
+        "# Speed\n\nMilliseconds for one sample, preparation included; "
+        f"{speed['samples']} samples, methods by turns, {speed['date']}, {speed['machine']}. "
+        "Not part of `evaluation.json`, which is the same wherever it is made.\n\n"
+        "| | median (ms) | largest (ms) | paper (ms) |\n|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n\nThe paper's times are of an Intel i5 6400 with an RTX 2070, its cMEM is "
+        "Brainstorm's in MATLAB, for a whole ERP. A linear method's preparation can be kept "
+        "between samples while the noise stays as it is; one product with a matrix remains.\n"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,119 @@
+"""Confidence intervals and tests (section 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+N_PERMUTATIONS = 1_000_000
+N_RESAMPLES = 2000
+CONFIDENCE = 0.95
+# Permutations at once: their masks take 4,000 × 2 n_samples bytes, and four times that as numbers.
+CHUNK = 4000
+# Differences that are equal but for rounding count as equal.
+ROUNDING = 1e-5
+
+
+def cohens_d(a: Float, b: Float) -> Float:
+    """Return Cohen's d, (mean a − mean b) / pooled SD, over the first axis.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n, …)
+    """
+    n_a, n_b = len(a), len(b)
+    squares = (n_a - 1) * a.var(axis=0, ddof=1) + (n_b - 1) * b.var(axis=0, ddof=1)
+    pooled = np.sqrt(squares / (n_a + n_b - 2))
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    d: Float = np.divide(difference, pooled, out=np.full_like(pooled, np.nan), where=pooled > 0)
+    return d
+
+
+def permutation_test(
+    scores: Float,
+    rng: np.random.Generator,
+    n_permutations: int = N_PERMUTATIONS,
+    progress: Callable[[int], Any] = lambda _: None,
+) -> Float:
+    """Return p of the unpaired permutation test for every pair of methods and every metric.
+
+    Two-sided, on the difference of means. A permutation deals the 2n samples of two methods
+    anew into two groups of n. All pairs and metrics share the permutations: with the first half
+    of a permutation's mask, method a contributes a sum of its own, with the second half
+    method b does, and each pair only adds two numbers. So a million permutations of all pairs
+    cost two matrix products and not a million shuffles of each pair.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_methods, n_samples, n_metrics)
+        A method with a NaN in a metric is not tested in that metric.
+    rng : Generator
+    n_permutations : int
+    progress : callable
+        Gets the number of permutations done since it was last called.
+
+    Returns
+    -------
+    p : ndarray, shape (n_methods, n_methods, n_metrics)
+        Symmetric; NaN on the diagonal and where there was no test. Never below
+        1 / (n_permutations + 1), as the observed split is one of the permutations.
+    """
+    n_methods, n, n_metrics = scores.shape
+    usable = np.asarray(np.isfinite(scores).all(axis=1))
+    # In units that rounding does not spoil: permutations do not care about offset and scale.
+    clean = np.where(usable[:, None], scores, 0.0)
+    clean = clean - clean.mean(axis=(0, 1))
+    spread = np.abs(clean).max(axis=(0, 1))
+    clean /= np.where(spread > 0, spread, 1.0)
+    columns = clean.transpose(1, 0, 2).reshape(n, -1).astype(np.float32)
+
+    total = clean.sum(axis=1)
+    observed = np.abs(total[:, None] - total[None])
+    pair_total = total[:, None] + total[None]
+    a, b = np.triu_indices(n_methods, k=1)
+    bound = (observed[a, b] * (1 - ROUNDING)).astype(np.float32)
+    at_least = np.zeros((a.size, n_metrics), np.int64)
+    halves = np.repeat(np.array([1, 0], np.int8), n)
+    done = 0
+    while done < n_permutations:
+        size = min(CHUNK, n_permutations - done)
+        masks = rng.permuted(np.tile(halves, (size, 1)), axis=1)
+        first = (masks[:, :n].astype(np.float32) @ columns).reshape(size, n_methods, n_metrics)
+        second = (masks[:, n:].astype(np.float32) @ columns).reshape(size, n_methods, n_metrics)
+        for pair, (i, j) in enumerate(zip(a, b, strict=True)):
+            # Sum of one group minus sum of the other = 2 · one − both.
+            difference = 2 * (first[:, i] + second[:, j]) - pair_total[i, j].astype(np.float32)
+            at_least[pair] += (np.abs(difference) >= bound[pair]).sum(axis=0)
+        done += size
+        progress(size)
+    p = np.full((n_methods, n_methods, n_metrics), np.nan)
+    p[a, b] = (at_least + 1) / (n_permutations + 1)
+    p[b, a] = p[a, b]
+    p[~(usable[:, None] & usable[None])] = np.nan
+    return p
+
+
+def bootstrap_intervals(values: Float, rng: np.random.Generator) -> tuple[Float, Float]:
+    """Return 95 % percentile bootstrap intervals of mean and median.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_samples,)
+        Without NaN.
+    rng : Generator
+
+    Returns
+    -------
+    of_mean, of_median : ndarray, shape (2,)
+    """
+    resampled = values[rng.integers(len(values), size=(N_RESAMPLES, len(values)))]
+    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    return (
+        np.quantile(resampled.mean(axis=1), ends),
+        np.quantile(np.median(resampled, axis=1), ends),
+    )
