@@ -1,6 +1,7 @@
 """End to end: from nothing to a bundle that the demo runs, by the command line."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,13 +34,14 @@ checkpoints = 2
 """
 
 
-def train(*arguments, cwd):
+def train(*arguments, cwd, **environment):
     return subprocess.run(
         [sys.executable, "-m", "training", *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
         cwd=cwd,
+        env={**os.environ, **environment},
         check=False,
     )
 
@@ -69,9 +71,9 @@ def evaluate_it(folder):
     """Evaluate the bundle twice, the second time from the heads on: the same bytes."""
     command = ("evaluate", "--model", "bundle", "--quick", "--cache", folder / "cache")
     written = []
-    for _ in range(2):
+    for threads in ("1", "2"):
         shutil.rmtree(folder / "cache" / "evaluation", ignore_errors=True)
-        done = train(*command, "--json", cwd=folder)
+        done = train(*command, "--json", cwd=folder, OMP_NUM_THREADS=threads)
         assert done.returncode == 0, done.stderr
         names = ("evaluation-quick.json", "evaluation-quick.md")
         written.append([(folder / "bundle" / name).read_bytes() for name in names])
@@ -92,7 +94,7 @@ def evaluate_it(folder):
     for method in methods.values():
         low, high = method["auc"]["mean_ci"]
         assert low <= method["auc"]["mean"] <= high
-    assert "ghosts" in single["won_by_nothing"]
+    assert "ghosts" in single["won_by_nothing"]["mean"]
     assert single["tests"]["all"]["auc"]["bundle | random map"]["p"] < 1e-5
     report = written[0][1].decode()
     assert "ghosts (a sample) ⚠" in report
@@ -109,6 +111,8 @@ def evaluate_it(folder):
     [
         (("fit", "--preset", "nonesuch"), "no preset 'nonesuch'"),
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
+        (("evaluate", "--seed=-1"), "--seed is -1"),
+        (("figures", "--data", "nowhere"), "--data is nowhere"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",

@@ -211,18 +211,18 @@ def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     from training.evaluation.speed import measure_speed, speed_markdown
     from training.evaluation.summary import rounded, summarise
 
-    scores = score_all(plan)
     here = laboratory(plan)
+    erps = load_real(here.bundle.head, plan.data)
+    scores = score_all(plan)
     table = summarise(plan, here, scores)
     log.info("real data, and how long each method takes")
-    erps = load_real(here.bundle.head, plan.data)
     table["real"] = rounded(image_real(erps, here.methods, here.bundle.head, here.is_template))
     name = f"evaluation{'-quick' if plan.quick else ''}"
     text = json.dumps(table, indent=1, ensure_ascii=False)
     (plan.model / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
     (plan.model / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
     if not plan.quick:
-        speed = speed_markdown(measure_speed(here), here.bundle.name)
+        speed = speed_markdown(measure_speed(here))
         (plan.model / "speed.md").write_text(speed, encoding="utf-8")
     if json_:
         print(json.dumps(table))
@@ -242,16 +242,21 @@ def figures(*, evaluated: Evaluated = EVALUATED) -> int:
     from training.evaluation.figures import draw_figures
     from training.evaluation.real import load_real
 
-    scores = score_all(plan)
     here = laboratory(plan)
+    erps = load_real(here.bundle.head, plan.data)
+    scores = score_all(plan)
     folder = plan.model / f"figures{'-quick' if plan.quick else ''}"
-    draw_figures(here, scores, load_real(here.bundle.head, plan.data), folder)
+    draw_figures(here, scores, erps, folder)
     print(f"figures in {folder}")
     return 0
 
 
 def _plan(evaluated: Evaluated) -> Plan:
     bundle = load_bundle(evaluated.model)
+    if evaluated.seed < 0:
+        raise ConfigError(f"--seed is {evaluated.seed}: expected 0 or more")
+    if evaluated.data != DEFAULT_DATA and not evaluated.data.is_dir():
+        raise ConfigError(f"--data is {evaluated.data}: expected a folder (see docs/data.md)")
     if not os.access(bundle.path, os.W_OK):
         raise ConfigError(f"{bundle.path} cannot be written to: copy the model, and evaluate that")
     from training.evaluation.evaluate import Plan

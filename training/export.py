@@ -210,9 +210,10 @@ def _card_text(card: dict[str, Any]) -> str:
 | Keras against ONNX | at most {card["keras_onnx_difference"]:.1e} apart |
 | made | {card["date"]}, commit {card["commit"]}, seed {card["config"]["seed"]} |
 
-## Evaluation
+## First judgement, on the training's own head
 
-{card["evaluation"]["data"]}.
+{card["evaluation"]["data"]}. On another head, beside rivals: `evaluation.md`, which
+`convdip-train evaluate` writes.
 
 | set | AUC close | AUC far | AUC | localisation error, mean (median) |
 |---|---|---|---|---|

@@ -31,7 +31,7 @@ N_SHELL_TRIANGLES = 5120
 
 def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     """Return the head model of a configuration, from the cache where it is there."""
-    path = cache / f"head-{fingerprint(config, VERSION, _own_files(config))}.npz"
+    path = cache / f"head-{fingerprint(config, VERSION, own_files(config))}.npz"
     if path.is_file():
         log.info("head model: from %s", path)
         return Head.load(path)
@@ -40,7 +40,7 @@ def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     return head
 
 
-def _own_files(config: HeadConfig) -> list[Path]:
+def own_files(config: HeadConfig) -> list[Path]:
     """Return the files of a subject of one's own that the head model is made from."""
     folder = Path(config.subjects_dir) / config.subject
     files = [
@@ -101,7 +101,7 @@ def free_lead_field(config: HeadConfig, cache: Path) -> NDArray[np.float32]:
     lead_field : ndarray, shape (n_electrodes, 3 · n_dipoles)
         V/(A·m), not referenced: x, y and z of each dipole in head coordinates.
     """
-    path = cache / f"free-{fingerprint(config, VERSION, _own_files(config))}.npy"
+    path = cache / f"free-{fingerprint(config, VERSION, own_files(config))}.npy"
     if not path.is_file():
         log.info("lead field of free orientations: a minute or two")
         with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):

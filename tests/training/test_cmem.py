@@ -92,12 +92,23 @@ def test_smoothing_spreads_and_keeps_the_sum(shipped):
 def test_a_dipole_that_explains_the_data_scores_high(shipped):
     gain = shipped.head.lead_field.astype(float)
     for dipole in (300, 2000, 4000):
-        data = gain[:, [dipole]] * np.sin(np.linspace(0, np.pi, 10))
+        data = gain[:, [dipole]] * np.sin(np.linspace(0.1, 3, 10))
         scores = prelocalise(data, gain)
+        assert scores.shape == (5124, 10)
         assert scores.min() >= 0
-        assert scores.max() == 1
-        assert scores[dipole] > 0.8
-        assert np.median(scores) < 0.3
+        assert scores[:, 5].max() == 1
+        assert scores[dipole, 5] > 0.8
+        assert np.median(scores[:, 5]) < 0.3
+
+
+def test_scores_follow_the_component_that_is_strong_at_that_time(shipped):
+    gain = shipped.head.lead_field.astype(float)
+    first, second = gain[:, [300]], gain[:, [4000]]
+    times = np.arange(40)
+    courses = np.exp(-(((times - 10) / 4) ** 2)), np.exp(-(((times - 30) / 4) ** 2))
+    scores = prelocalise(first * courses[0] + second * courses[1], gain)
+    assert scores[300, 10] > scores[300, 30]
+    assert scores[4000, 30] > scores[4000, 10]
 
 
 def test_a_patch_without_noise_is_found_and_its_eeg_reproduced(shipped, rng):

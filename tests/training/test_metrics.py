@@ -115,6 +115,15 @@ def test_a_smaller_maximum_within_30_mm_of_a_larger_one_does_not_count():
     assert local_maxima(pair, next_to(n), line(n, 1.1e-3)).tolist() == [10, 39]
 
 
+def test_of_two_equal_neighbours_one_is_the_maximum():
+    n = 100
+    twins = values(n, v10=1.0, v11=1.0, v9=0.9, v12=0.9, v60=0.8, v61=0.8, v59=0.7, v62=0.7)
+    assert local_maxima(twins, next_to(n), line(n)).tolist() == [10, 60]
+    # Equal and within 30 mm: one of them.
+    apart = values(n, v10=1.0, v9=0.9, v11=0.9, v30=1.0, v29=0.9, v31=0.9)
+    assert local_maxima(apart, next_to(n), line(n)).tolist() == [10]
+
+
 def test_a_map_of_zeros_and_a_level_map_have_no_maximum():
     for level in (0.0, 1.0):
         assert local_maxima(np.full(50, level), next_to(50), line(50)).size == 0

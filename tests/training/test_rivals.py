@@ -1,6 +1,9 @@
 """The rivals on the bundle's head: what theory says of them must come out."""
 
+from dataclasses import replace
+
 import numpy as np
+import onnx
 import pytest
 
 from realtime.patches import patch_dictionary
@@ -100,6 +103,32 @@ def test_the_model_is_run_as_the_live_service_runs_it(shipped):
     peak = one.average[None, one.peak].astype(np.float32)
     live = Imager(shipped, montage)(EegChunk(peak, np.zeros(1)))
     np.testing.assert_allclose(Model(shipped)(one), live.sources[0], rtol=1e-3, atol=1e-14)
+
+
+def test_a_model_that_takes_electrodes_instead_of_images_is_run_too(shipped, toy_head):
+    weights = np.random.default_rng(0).standard_normal((31, toy_head.n_dipoles))
+    bundle = replace(shipped, model=linear_model(weights), head=toy_head)
+    one = erp(toy_head, dipole(toy_head, 40), np.random.default_rng(0))
+    estimate = Model(bundle)(one)
+    expected = one.average[one.peak] @ weights
+    assert abs(np.corrcoef(estimate, expected)[0, 1]) > 0.999
+
+
+def linear_model(weights):
+    """An inverse as the bundle's contract foresees it: EEG in, one product."""
+    eeg = onnx.helper.make_tensor_value_info("eeg", onnx.TensorProto.FLOAT, [None, 31])
+    shape = [None, weights.shape[1]]
+    sources = onnx.helper.make_tensor_value_info("sources", onnx.TensorProto.FLOAT, shape)
+    matrix = onnx.numpy_helper.from_array(weights.astype(np.float32), "inverse")
+    node = onnx.helper.make_node("MatMul", ["eeg", "inverse"], ["sources"])
+    graph = onnx.helper.make_graph([node], "linear", [eeg], [sources], [matrix])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    return onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+
+
+def test_a_model_named_like_a_rival_does_not_take_its_place(shipped):
+    named = replace(shipped, name="eLORETA")
+    assert method_names(named, True)[:2] == ["eLORETA (model)", "eLORETA"]
 
 
 def test_all_methods_answer_to_one_signature(shipped, tmp_path):

@@ -6,7 +6,7 @@ from scipy.sparse.csgraph import connected_components
 
 from realtime.patches import mesh_adjacency
 from training.evaluation.alternative import FAMILY_SKULL_S_M, N_PLACES, Family
-from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, SampleSet
+from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet
 
 
 @pytest.fixture
@@ -104,6 +104,16 @@ def test_irregular_patches_hang_together_and_have_the_size_of_their_order(make, 
     assert round_ones <= 1
     # More than a hemisphere cannot be had.
     assert samples._irregular(5, 20, rng)[0].size == toy_head.n_left
+
+
+def test_validation_samples_come_from_other_caps(make, toy_head):
+    """One skull, and for each sample other places of the electrodes."""
+    fields = np.random.default_rng(0).standard_normal((1, N_PLACES, 31, toy_head.n_dipoles))
+    family = Family(fields.astype(np.float32), np.log([0.0113]))
+    quiet = np.zeros((1, 100, 31), np.float32)
+    samples = make(VALIDATION, family=family, segments=quiet)
+    same_sources = samples[0].erp.average[50]
+    assert not np.allclose(same_sources, make(VALIDATION, segments=quiet)[0].erp.average[50])
 
 
 def test_a_strict_sample_has_one_electrode_that_the_others_determine(make, family):

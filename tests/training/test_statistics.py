@@ -31,6 +31,22 @@ def test_p_is_that_of_all_splits():
             assert p[i, j, metric] == pytest.approx(exact, abs=0.005)
 
 
+def test_ties_of_counts_are_ties():
+    """Sums of counts are whole numbers: with the same permutations p is known exactly."""
+    rng = np.random.default_rng(0)
+    scores = rng.poisson(2, (2, 500, 1)).astype(float)
+    far_off = 1e6 + rng.random((1, 500, 1))  # another method's scale must not matter
+    p = permutation_test(np.concatenate([scores, far_off]), np.random.default_rng(3), 4000)
+    both = scores[:, :, 0].astype(int).ravel()
+    halves = np.repeat(np.array([1, 0], np.int8), 500)
+    rng = np.random.default_rng(3)
+    masks = [rng.permuted(np.tile(halves, (2000, 1)), axis=1).astype(bool) for _ in range(2)]
+    sums = np.concatenate([[both[mask].sum() for mask in chunk] for chunk in masks])
+    observed = abs(2 * both[:500].sum() - both.sum())
+    exact = (np.sum(np.abs(2 * sums - both.sum()) >= observed) + 1) / 4001
+    assert p[0, 1, 0] == exact
+
+
 def test_p_does_not_depend_on_unit_or_offset():
     scores = np.random.default_rng(2).standard_normal((2, 30, 1))
     scores[1] += 0.5

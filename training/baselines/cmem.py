@@ -23,6 +23,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from realtime.errors import ConfigError
 from realtime.head import Head
 from realtime.patches import mesh_adjacency
 from training.baselines.erp import Erp
@@ -40,6 +41,8 @@ SURELY_ACTIVE = 0.8
 # Variance of an active parcel over the mean square of the minimum norm solution in it.
 VARIANCE_SHARE = 0.05
 LAMBDA2 = 1 / 9
+# Gradient at the end over the largest potential; usually below a thousandth of this.
+CONVERGED = 1e-2
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Cmem:
         largest_moment = np.abs(rough).max()
         rough, data = rough / largest_moment, data / largest_moment
         scores = prelocalise(data, gain)
-        members = grow_parcels(scores, self._near, self._adjacency)
-        law = self._reference_law(members, scores, rough[:, erp.peak], gain)
+        members = grow_parcels(scores.mean(axis=1), self._near, self._adjacency)
+        law = self._reference_law(members, scores[:, erp.peak], rough[:, erp.peak], gain)
         noise_variance = np.diag(erp.noise_covariance) / len(erp.trials)
         noise_variance = noise_variance / (noise * largest_moment) ** 2
         multipliers = maximise_entropy(data[:, erp.peak], noise_variance, law)
@@ -160,14 +163,14 @@ def prelocalise(data: Float, gain: Float) -> Float:
 
     Returns
     -------
-    scores : ndarray, shape (n_dipoles,)
-        0 to 1.
+    scores : ndarray, shape (n_dipoles, n_times)
+        0 to 1: the components' scores, each weighted by the component's strength at that time.
     """
     directions, singular, components = np.linalg.svd(data, full_matrices=False)
     kept = _enough(singular**2)
     normalised = gain / np.linalg.norm(gain, axis=0)
     fields, strength, _ = np.linalg.svd(normalised, full_matrices=False)
-    scores = np.zeros(gain.shape[1])
+    scores = np.zeros((gain.shape[1], data.shape[1]))
     for direction, component in zip(directions.T[:kept], components[:kept], strict=True):
         # One component has one direction: the correlation is that with each eigenvector.
         explained = (fields.T @ direction) ** 2
@@ -175,9 +178,9 @@ def prelocalise(data: Float, gain: Float) -> Float:
         basis = fields[:, order[: _enough(strength[order] ** 2)]]
         projected = basis @ (basis.T @ direction)
         projected /= np.linalg.norm(projected)
-        weight = np.abs(component).max()
-        scores += weight * (normalised.T @ projected) ** 2
-    return np.asarray(scores / scores.max())
+        weight = np.abs(component) / np.abs(component).max()
+        scores += np.outer((normalised.T @ projected) ** 2, weight)
+    return np.asarray(scores / scores.max(axis=0))
 
 
 def _enough(energy: Float) -> int:
@@ -203,12 +206,16 @@ def grow_parcels(
         if free.size >= SMALLEST_PARCEL:
             parcel_of[free] = n_parcels
             n_parcels += 1
-    while (left := np.flatnonzero(parcel_of < 0)).size:
+    left = np.flatnonzero(parcel_of < 0)
+    while left.size:
         for dipole in left:
             next_to = adjacency.indices[adjacency.indptr[dipole] : adjacency.indptr[dipole + 1]]
             assigned = next_to[parcel_of[next_to] >= 0]
             if assigned.size:
                 parcel_of[dipole] = parcel_of[assigned[np.argmax(scores[assigned])]]
+        before, left = left.size, np.flatnonzero(parcel_of < 0)
+        if left.size == before:
+            raise ConfigError(f"{left.size} dipoles have no neighbours: the mesh has holes")
     order = np.argsort(parcel_of, kind="stable")
     return np.split(order, np.searchsorted(parcel_of[order], np.arange(1, n_parcels)))
 
@@ -254,6 +261,9 @@ def maximise_entropy(data: Float, noise_variance: Float, law: Parcels) -> Float:
         method="L-BFGS-B",
         options={"maxiter": 500, "gtol": 1e-6 * float(np.abs(data).max())},
     )
+    left_over = np.abs(found.jac).max() / np.abs(data).max()
+    if not left_over < CONVERGED:
+        raise RuntimeError(f"cMEM did not converge ({found.message}): {left_over:.1e} left over")
     return np.asarray(found.x)
 
 

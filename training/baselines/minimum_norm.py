@@ -19,8 +19,8 @@ class MinimumNorm:
     """A weighted or noise-normalised minimum norm solution.
 
     With the paper's parameters (section 2.4): λ² = 1/9, orientation fixed, the noise
-    covariance of the first 400 ms. No depth weighting, as the methods were published; eLORETA
-    ignores it in any case.
+    covariance of the first 400 ms. sLORETA and dSPM have no depth weighting, as they were
+    published; eLORETA ignores it in any case.
 
     Parameters
     ----------

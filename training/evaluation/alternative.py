@@ -21,9 +21,11 @@ from scipy.spatial import KDTree
 from realtime.head import Head
 from training.cache import fingerprint, write_whole
 from training.config import HeadConfig
+from training.head import VERSION as HEAD_VERSION
 from training.head import (
     assemble_head,
     find_anatomy,
+    own_files,
     place_electrodes,
     solve_forward,
     standard_places_m,
@@ -42,7 +44,7 @@ N_NEIGHBOURS = 5
 
 # The family: the paper's skull between the two ends that measurements leave open. A lead field
 # is smooth in the logarithm of the skull's conductivity: a parabola through three solutions is
-# less than 1 % off halfway between two of them (measured against solutions at 0.0067 and 0.015).
+# 0.8 % off at 0.0067 and 0.2 % at 0.015 (Frobenius norm, against solutions there).
 FAMILY_SKULL_S_M = (0.004, SKULL_S_M, 0.02)
 FAMILY_ELECTRODE_SD_M = 0.004
 # Each electrode takes one of so many places, by itself: 16 to the power of 31 caps.
@@ -114,13 +116,15 @@ def alternative_head(config: HeadConfig, seed: int, cache: Path) -> Head:
     return Head.load(_solved(config, SKULL_S_M, seed, cache)[0])
 
 
-def head_family(config: HeadConfig, seed: int, cache: Path) -> Family:
-    """Return the stricter set's heads; each skull not yet in the cache takes over a minute."""
-    lead_fields = []
-    for skull_s_m in FAMILY_SKULL_S_M:
-        _, path = _solved(config, skull_s_m, seed, cache)
-        lead_fields.append(np.load(path))
-    return Family(np.array(lead_fields), np.log(FAMILY_SKULL_S_M))
+def head_family(
+    config: HeadConfig, skulls_s_m: tuple[float, ...], seed: int, cache: Path
+) -> Family:
+    """Return heads with other skulls and caps.
+
+    Each skull that is not yet in the cache takes over a minute; the AGM's own is.
+    """
+    paths = [_solved(config, skull_s_m, seed, cache)[1] for skull_s_m in skulls_s_m]
+    return Family(np.array([np.load(path) for path in paths]), np.log(skulls_s_m))
 
 
 def nearest_mean(source_m: Float, target_m: Float) -> sparse.csr_array:
@@ -165,7 +169,7 @@ def to_model(sources: NDArray[np.float64], transform: sparse.csr_array) -> Float
 
 def _solved(config: HeadConfig, skull_s_m: float, seed: int, cache: Path) -> tuple[Path, Path]:
     """Solve a head with one skull for the AGM's cap and for all places of the family's caps."""
-    name = fingerprint(config, skull_s_m, seed, VERSION)
+    name = fingerprint(config, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(config))
     head_path, places_path = cache / f"agm-{name}.npz", cache / f"agm-places-{name}.npy"
     if head_path.is_file() and places_path.is_file():
         return head_path, places_path

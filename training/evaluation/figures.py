@@ -19,12 +19,13 @@ from tqdm import tqdm
 from realtime.head import Head
 from training.baselines.erp import Erp
 from training.cortex import View, best_view, draw_cortex
-from training.evaluation.evaluate import RANDOM_MAP, ZERO_MAP, Laboratory, Scores
+from training.evaluation.evaluate import Laboratory, Scores
+from training.evaluation.methods import RANDOM_MAP, ZERO_MAP
 from training.evaluation.metrics import METRICS
 from training.evaluation.real import RealErp
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from training.evaluation.statistics import bootstrap_intervals
-from training.evaluation.summary import members
+from training.evaluation.summary import SMALLEST_GROUP, members
 from training.head import place_electrodes, standard_places_m
 
 Float = NDArray[np.float64]
@@ -104,11 +105,12 @@ def draw_figures(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a PNG of 256 colours, a quarter of the size; the same numbers make the same file."""
+    """Write a PNG of 256 colours, a third of the size; the same numbers make the same file."""
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def _new_figure(size: tuple[float, float]) -> Figure:
@@ -119,7 +121,11 @@ def _grouped(scores: Scores, kind: str, metrics: tuple[str, str]) -> Figure:
     """Draw means and their bootstrap intervals of two metrics, by groups of samples."""
     figure = _new_figure((10, 4.2))
     axes = figure.subplots(1, 2)
-    groups = {name: inside for name, inside in members(scores)[kind].items() if inside.sum() > 4}
+    groups = {
+        name: inside
+        for name, inside in members(scores)[kind].items()
+        if inside.sum() >= SMALLEST_GROUP
+    }
     for ax, metric in zip(axes, metrics, strict=True):
         # The random map would press the others together, except where it wins.
         hidden = {ZERO_MAP} if metric == "maxima_error" else {ZERO_MAP, RANDOM_MAP}

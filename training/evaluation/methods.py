@@ -22,8 +22,9 @@ from training.head import free_lead_field
 Method = Callable[[Erp], NDArray[np.floating]]
 
 FREE_LCMV = "LCMV free"
+RANDOM_MAP, ZERO_MAP = "random map", "zero map"
 # Those that give dipole moments; the others give statistics, whose MSE would mean nothing.
-GIVE_NO_MOMENTS = ("LCMV", FREE_LCMV, "sLORETA", "dSPM")
+GIVE_NO_MOMENTS = ("LCMV", FREE_LCMV, "sLORETA", "dSPM", RANDOM_MAP)
 
 
 class Model:
@@ -50,7 +51,10 @@ class Model:
 def method_names(bundle: Bundle, quick: bool) -> list[str]:
     """Return what `build_methods` builds, in the order of the tables."""
     free = [] if quick else [FREE_LCMV]
-    return [bundle.name, "eLORETA", "LCMV", *free, "cMEM", "sLORETA", "dSPM", "γ-MAP"]
+    rivals = ["eLORETA", "LCMV", *free, "cMEM", "sLORETA", "dSPM", "γ-MAP"]
+    # A model that is itself exported from one of the rivals is told apart from it.
+    taken = (*rivals, RANDOM_MAP, ZERO_MAP)
+    return [f"{bundle.name} (model)" if bundle.name in taken else bundle.name, *rivals]
 
 
 def build_methods(bundle: Bundle, quick: bool, cache: Path) -> dict[str, Method]:
@@ -64,8 +68,9 @@ def build_methods(bundle: Bundle, quick: bool, cache: Path) -> dict[str, Method]
     cache : Path
     """
     head = bundle.head
+    names = method_names(bundle, quick)
     methods: dict[str, Method] = {
-        bundle.name: Model(bundle),
+        names[0]: Model(bundle),
         "eLORETA": MinimumNorm(head, "eLORETA"),
         "LCMV": Lcmv(head),
         "cMEM": Cmem(head),
@@ -75,4 +80,4 @@ def build_methods(bundle: Bundle, quick: bool, cache: Path) -> dict[str, Method]
     }
     if not quick:
         methods[FREE_LCMV] = Lcmv(head, free_lead_field(config_of_card(bundle.card).head, cache))
-    return {name: methods[name] for name in method_names(bundle, quick)}
+    return {name: methods[name] for name in names}

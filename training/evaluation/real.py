@@ -15,7 +15,9 @@ from typing import Any
 import mne
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from realtime.errors import RecordingError
 from realtime.head import Head
 from realtime.montage import electrode_name
 from realtime.scale import scale_to_eeg
@@ -92,6 +94,9 @@ def load_real(head: Head, data: Path) -> list[RealErp]:
     data : Path
         Folder of public recordings; docs/data.md says what is in it and where it is from.
     """
+    if absent := {"P8", "Pz"} - set(head.channels):
+        log.warning("real data: left out, as the model has no %s", " and no ".join(sorted(absent)))
+        return []
     found = [median_nerve(head, "N20", 19.3e-3), median_nerve(head, "P30", 29.6e-3)]
     kinds: list[tuple[str, Callable[[Path, Head], RealErp]]] = [
         ("evoked/faces_n170/faces-ave.fif", faces),
@@ -103,8 +108,18 @@ def load_real(head: Head, data: Path) -> list[RealErp]:
             files = sorted(data.glob(pattern))
             if not files:
                 log.warning("real data: no %s: left out", data / pattern)
-            found += [load(file, head) for file in files]
+            found += [_loaded(load, file, head) for file in files]
     return found
+
+
+def _loaded(load: Callable[[Path, Head], RealErp], file: Path, head: Head) -> RealErp:
+    try:
+        return load(file, head)
+    except Exception as error:  # a foreign file can fail in any way
+        raise RecordingError(
+            f"{file} is not what docs/data.md says it is ({error}): put the right file there, or "
+            "remove it, to leave it out"
+        ) from error
 
 
 def median_nerve(head: Head, component: str, peak_s: float) -> RealErp:
@@ -134,7 +149,8 @@ def median_nerve(head: Head, component: str, peak_s: float) -> RealErp:
         "spharapy (BSD-3), one person, 6,000 trials, 256 electrodes",
         Erp(eeg[None], sfreq_hz, n_baseline, peak, 2),
         start_s,
-        ("postcentral-lh", "precentral-lh"),
+        # The N20 comes from area 3b; what follows, from the motor cortex too.
+        ("postcentral-lh",) if component == "N20" else ("postcentral-lh", "precentral-lh"),
         (-40.0, -25.0, 54.0),  # the hand area of the left primary somatosensory cortex
         ("left", "lateral"),
     )
@@ -169,7 +185,7 @@ def pictures(path: Path, head: Head) -> RealErp:
     eeg -= eeg[:, :n_baseline].mean(axis=1, keepdims=True)
     peak = _extreme(eeg.mean(axis=0), epochs.times, head, "P8", (0.14, 0.22), -1)
     return RealErp(
-        f"pictures {path.name[:11]}",
+        f"pictures {path.stem.removesuffix('-epo')}",
         "pictures, N1",
         "UCI EEG database (CC BY 4.0), one person, 30 trials",
         _erp(eeg, epochs, n_baseline, peak),
@@ -187,7 +203,7 @@ def targets(path: Path, head: Head) -> RealErp:
     peak = _extreme(eeg, difference.times, head, "Pz", (0.25, 0.6), 1)
     n_baseline = int(np.searchsorted(difference.times, 0.0))
     return RealErp(
-        f"P3 {path.name[:7]}",
+        f"P3 {path.stem.split('_')[0]}",
         "rare targets, P3 (targets − others)",
         f"ERP CORE (CC BY-SA 4.0), one person, {target.nave} targets",
         _erp(eeg[None], difference, n_baseline, peak),
@@ -252,7 +268,10 @@ def image_real(
         The head is fsaverage, so that its coordinates are MNI's.
     """
     rows = []
-    for real in erps:
+    # One thread, so that sums are rounded alike however many cores there are.
+    with threadpool_limits(1):
+        maps = [{name: method(real.erp) for name, method in methods.items()} for real in erps]
+    for real, map_of in zip(erps, maps, strict=True):
         eeg = real.erp.average[None, real.erp.peak].astype(np.float32)
         row: dict[str, Any] = {
             "name": real.name,
@@ -262,8 +281,7 @@ def image_real(
             "expected": {"regions": list(real.regions), "mni_mm": real.place_mni_mm},
             "methods": {},
         }
-        for name, method in methods.items():
-            values = method(real.erp)
+        for name, values in map_of.items():
             at = int(np.abs(values).argmax())
             fit = scale_to_eeg(values[None].astype(np.float32), eeg, head.lead_field)[1][0]
             region = head.atlas_names[head.atlas[at]]

@@ -19,6 +19,7 @@ from training.baselines.erp import Erp
 from training.evaluation.alternative import (
     FAMILY_SKULL_S_M,
     N_PLACES,
+    SKULL_S_M,
     Family,
     nearest_mean,
     to_model,
@@ -52,7 +53,9 @@ class SetConfig:
     snr : tuple of float
         Range of the average's peak over the largest channel SD of its noise; logarithmic.
     strict : bool
-        Irregular patches, a head drawn for each sample, one electrode repaired.
+        Irregular patches, one electrode repaired.
+    skulls_s_m : tuple of float
+        Of the family of heads that each sample draws its own from; none: the AGM itself.
     """
 
     name: str
@@ -62,13 +65,14 @@ class SetConfig:
     moment_nam: tuple[float, float] = (5.0, 10.0)
     snr: tuple[float, float] = PAPER_SNR
     strict: bool = False
+    skulls_s_m: tuple[float, ...] = ()
 
 
 SINGLE = SetConfig("single", "one source", (1, 1))
 MULTI = SetConfig("multi", "1–10 sources", (1, 10))
 NOISE = SetConfig("noise", "1–5 sources, SNR 0.5–20", (1, 5), snr=(0.5, 20.0))
-# For choices, never for results.
-VALIDATION = SetConfig("validation", "1–5 sources, for choices", (1, 5))
+# For choices, never for results: the AGM's skull, but other caps than the other sets'.
+VALIDATION = SetConfig("validation", "1–5 sources, for choices", (1, 5), skulls_s_m=(SKULL_S_M,))
 STRICT = SetConfig(
     "strict",
     "stricter: 1–5 irregular sources of unequal strength, another head for each sample",
@@ -77,6 +81,7 @@ STRICT = SetConfig(
     moment_nam=(2.0, 10.0),
     snr=(1.0, 10.0),
     strict=True,
+    skulls_s_m=FAMILY_SKULL_S_M,
 )
 
 
@@ -116,7 +121,7 @@ class SampleSet:
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
         The largest channel SD of each segment is 1.
     family : Family, optional
-        The heads of a strict set.
+        The heads of a set that draws one for each sample.
     """
 
     def __init__(
@@ -170,7 +175,7 @@ class SampleSet:
         """Return the EEG of a source map, volts, average-referenced."""
         if self._family is None:
             return np.asarray(self._head.lead_field @ sources)
-        low, _, high = np.log(FAMILY_SKULL_S_M)
+        low, high = self._family.log_skull[[0, -1]]
         skull_s_m = float(np.exp(rng.uniform(low, high)))
         places = rng.integers(N_PLACES, size=self._head.n_electrodes)
         return np.asarray(self._family.project(sources, skull_s_m, places))

