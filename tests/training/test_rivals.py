@@ -7,10 +7,12 @@ import onnx
 import pytest
 
 from realtime.patches import patch_dictionary
+from realtime.topography import average_reference, spherical_spline
 from training.baselines.erp import Erp
 from training.baselines.gamma_map import GammaMap
 from training.baselines.lcmv import Lcmv
 from training.baselines.minimum_norm import MinimumNorm
+from training.baselines.mne_objects import rank
 from training.evaluation.methods import Model, build_methods, method_names
 
 
@@ -103,6 +105,26 @@ def test_the_model_is_run_as_the_live_service_runs_it(shipped):
     peak = one.average[None, one.peak].astype(np.float32)
     live = Imager(shipped, montage)(EegChunk(peak, np.zeros(1)))
     np.testing.assert_allclose(Model(shipped)(one), live.sources[0], rtol=1e-3, atol=1e-14)
+
+
+def test_the_rank_counts_reference_and_interpolated_electrodes(shipped):
+    one = erp(shipped.head, dipole(shipped.head, 1000), np.random.default_rng(0), noise=0.3)
+    assert rank(one) == {"eeg": 30}
+    repair = spherical_spline(shipped.head.electrodes_m, [3, 20])
+    repaired = one.trials @ (average_reference(31) @ repair).T
+    assert rank(replace(one, trials=repaired)) == {"eeg": 28}
+
+
+@pytest.mark.parametrize("bad", [5, 12])
+def test_the_beamformer_does_not_suffer_from_a_repaired_electrode(toy_head, bad):
+    """With the rank overstated it looks into a direction that holds nothing but rounding."""
+    rng = np.random.default_rng(0)
+    solve = Lcmv(toy_head)
+    one = erp(toy_head, dipole(toy_head, 40), rng, noise=0.3)
+    repair = average_reference(31) @ spherical_spline(toy_head.electrodes_m, [bad])
+    repaired = replace(one, trials=one.trials @ repair.T)
+    places_m = [toy_head.dipoles_m[np.abs(solve(e)).argmax()] for e in (one, repaired)]
+    assert np.linalg.norm(places_m[0] - places_m[1]) < 0.025
 
 
 def test_a_model_that_takes_electrodes_instead_of_images_is_run_too(shipped, toy_head):

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from realtime.head import Head
 from realtime.patches import patch_dictionary
 from training.baselines.erp import Erp
-from training.baselines.mne_objects import eeg_info, evoked, forward_solution, noise_covariance
+from training.baselines.mne_objects import (
+    eeg_info,
+    evoked,
+    forward_solution,
+    noise_covariance,
+    rank,
+)
 
 PATCH_ORDER = 5
 # The noise's variance is taken five times over: with as much noise as there is, the head model's
@@ -52,7 +58,7 @@ class GammaMap:
                     loose=0,
                     depth=None,
                     tol=TOLERANCE,
-                    rank={"eeg": self._head.n_electrodes - 1},
+                    rank=rank(erp),
                 )
             except Exception as error:
                 if "No active dipoles" not in str(error):  # it has no class of its own

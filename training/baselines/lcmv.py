@@ -14,6 +14,7 @@ from training.baselines.mne_objects import (
     evoked,
     forward_solution,
     noise_covariance,
+    rank,
 )
 
 REGULARISATION = 0.05
@@ -31,7 +32,6 @@ class Lcmv:
     """
 
     def __init__(self, head: Head, free_lead_field: NDArray[np.float32] | None = None) -> None:
-        self._n_electrodes = head.n_electrodes
         self._info = eeg_info(head)
         self._forward = forward_solution(head, free_lead_field)
 
@@ -46,7 +46,7 @@ class Lcmv:
                 reg=REGULARISATION,
                 noise_cov=noise_covariance(erp, info),
                 weight_norm="nai",
-                rank={"eeg": self._n_electrodes - 1},
+                rank=rank(erp),
             )
             average = evoked(erp, info, erp.peak, erp.peak)
             estimate = mne.beamformer.apply_lcmv(average, filters)

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from realtime.head import Head
 from training.baselines.erp import Erp
-from training.baselines.mne_objects import eeg_info, evoked, forward_solution, noise_covariance
+from training.baselines.mne_objects import (
+    eeg_info,
+    evoked,
+    forward_solution,
+    noise_covariance,
+    rank,
+)
 
 LAMBDA2 = 1 / 9
 
@@ -29,7 +35,6 @@ class MinimumNorm:
     """
 
     def __init__(self, head: Head, method: Literal["eLORETA", "sLORETA", "dSPM"]) -> None:
-        self._head = head
         self._info = eeg_info(head)
         self._forward = forward_solution(head)
         self._method = method
@@ -44,7 +49,7 @@ class MinimumNorm:
                 noise_covariance(erp, info),
                 fixed=True,
                 depth=None,
-                rank={"eeg": self._head.n_electrodes - 1},
+                rank=rank(erp),
             )
             average = evoked(erp, info, erp.peak, erp.peak)
             estimate = mne.minimum_norm.apply_inverse(average, inverse, LAMBDA2, self._method)

@@ -18,6 +18,9 @@ from training.baselines.erp import Erp
 
 Float = NDArray[np.float64]
 
+# Of the strongest direction's power: below this a direction holds nothing but rounding.
+SMALLEST_POWER = 1e-10
+
 
 def forward_solution(
     head: Head, lead_field: NDArray[np.floating[Any]] | None = None
@@ -113,11 +116,20 @@ def evoked(erp: Erp, info: mne.Info, first: int, last: int) -> mne.EvokedArray:
     return mne.EvokedArray(erp.average[first : last + 1].T, info, nave=len(erp.trials))
 
 
+def rank(erp: Erp) -> dict[str, int]:
+    """Return how many electrodes are independent, as MNE's ``rank``.
+
+    The average reference takes one away, and so does each electrode that was interpolated.
+    """
+    power = np.linalg.eigvalsh(erp.data_covariance)
+    return {"eeg": int(np.sum(power > SMALLEST_POWER * power.max()))}
+
+
 def noise_covariance(erp: Erp, info: mne.Info) -> mne.Covariance:
     """Return the noise covariance of single trials, regularised as MNE does by default."""
     n_samples = len(erp.trials) * erp.n_baseline
     covariance = _covariance(erp.noise_covariance, info, n_samples)
-    return mne.cov.regularize(covariance, info, rank={"eeg": len(info["ch_names"]) - 1})
+    return mne.cov.regularize(covariance, info, rank=rank(erp))
 
 
 def data_covariance(erp: Erp, info: mne.Info) -> mne.Covariance:
