@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from realtime import Bundle, EegChunk, Imager, match_montage
 from realtime.head import Head
@@ -16,8 +15,6 @@ from realtime.patches import patch_dictionary
 from realtime.simulation import SNR
 from training.cortex import draw_cortex
 from training.grid import SHAPE
-
-Float = NDArray[np.float32]
 
 
 def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:

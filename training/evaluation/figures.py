@@ -25,7 +25,7 @@ from training.evaluation.metrics import METRICS
 from training.evaluation.real import RealErp
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from training.evaluation.statistics import bootstrap_intervals
-from training.evaluation.summary import SMALLEST_GROUP, members
+from training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
 from training.head import place_electrodes, standard_places_m
 
 Float = NDArray[np.float64]
@@ -134,10 +134,11 @@ def _grouped(scores: Scores, kind: str, metrics: tuple[str, str]) -> Figure:
             _line(
                 ax, scores.of(metric)[i], list(groups.values()), scores.methods[i], line, len(shown)
             )
-        ax.set_xticks(range(len(groups)), [f"{g}\n{inside.sum()}" for g, inside in groups.items()])
+        ticks = [f"{g}\nn = {inside.sum()}" for g, inside in groups.items()]
+        ax.set_xticks(range(len(groups)), ticks, fontsize=9)
         unit = METRICS[metric].unit
         ax.set_ylabel(f"{METRICS[metric].title}{f' ({unit})' if unit else ''}")
-        ax.set_xlabel({"extent": "extent (order)", "sources": "number of sources"}.get(kind, kind))
+        ax.set_xlabel(GROUP_TITLES[kind])
         ax.grid(axis="y", alpha=0.3)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)

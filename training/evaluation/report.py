@@ -8,7 +8,7 @@ from typing import Any
 from training.evaluation.evaluate import NOTHING
 from training.evaluation.methods import FREE_LCMV
 from training.evaluation.metrics import METRICS
-from training.evaluation.summary import CALIBRATED, COLUMNS
+from training.evaluation.summary import CALIBRATED, COLUMNS, GROUP_TITLES
 
 Table = dict[str, Any]
 
@@ -285,8 +285,7 @@ def _group_section(kind: str, groups: Table, entry: Table) -> str:
     metrics: tuple[str, ...] = ("auc", error, "emd")
     if kind == "sources":
         metrics = (*metrics, "nmse", "found")
-    words = {"extent": "extent (order)", "sources": "number of sources", "snr": "SNR"}
-    parts = [f"### By {words.get(kind, kind)}"]
+    parts = [f"### By {GROUP_TITLES[kind]}"]
     for metric in metrics:
         unit = f", {METRICS[metric].unit}" if METRICS[metric].unit else ""
         header = [
@@ -323,9 +322,9 @@ def _test_section(model: str, entry: Table) -> str:
         f"### Tests of {model}\n\nUnpaired permutation test of means, "
         f"{entry['tests']['permutations']:,} permutations: p, and Cohen's d in brackets."
     ]
-    for where, tests in entry["tests"].items():
-        if where == "permutations" or tests is None:
-            continue
+    groups = sorted(set(entry["tests"]) - {"permutations"}, key=lambda name: name != "all")
+    for where in groups:
+        tests = entry["tests"][where]
         shown = [m for m in metrics if any(pair.startswith(f"{model} | ") for pair in tests[m])]
         rivals = [method for method in entry["methods"] if method not in (model, *NOTHING)]
         rows = []

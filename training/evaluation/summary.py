@@ -37,6 +37,12 @@ COLUMNS = METRICS | {CALIBRATED: Metric("relative nMSE, calibrated", "zero map =
 ECCENTRICITIES_MM = (20, 30, 40, 50, 60, 70, 80)
 SNR_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 FEW_SOURCES = (1, 2, 3, 4)
+GROUP_TITLES = {
+    "extent": "extent (neighbourhood order)",
+    "eccentricity": "eccentricity (distance from the centre of the head)",
+    "sources": "number of sources",
+    "snr": "SNR of the average",
+}
 GROUPED = (
     "auc",
     "peak_error",
