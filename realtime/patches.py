@@ -28,6 +28,30 @@ def mesh_adjacency(triangles: NDArray[np.int32], n_vertices: int) -> sparse.csr_
     return adjacency
 
 
+def neighbourhoods(adjacency: sparse.csr_array, order: int) -> sparse.csr_array:
+    """Return which vertices lie within ``order`` mesh edges of each other, itself included.
+
+    Parameters
+    ----------
+    adjacency : sparse array, shape (n_vertices, n_vertices)
+        From `mesh_adjacency`.
+    order : int
+        1 or more.
+
+    Returns
+    -------
+    near : sparse array of 1, shape (n_vertices, n_vertices)
+        With sorted indices.
+    """
+    step = adjacency + sparse.eye_array(adjacency.shape[0], dtype=adjacency.dtype, format="csr")
+    reached = step
+    for _ in range(order - 1):
+        reached = (reached @ step).tocsr()
+        reached.data[:] = 1.0
+    reached.sort_indices()
+    return reached
+
+
 def patch_dictionary(
     triangles: NDArray[np.int32], dipoles_m: NDArray[np.float32], order: int
 ) -> sparse.csr_array:
@@ -52,12 +76,7 @@ def patch_dictionary(
         Moments relative to the seed's, which is 1.
     """
     n = dipoles_m.shape[0]
-    step = mesh_adjacency(triangles, n) + sparse.eye_array(n, dtype=np.float32, format="csr")
-    reached = step
-    for _ in range(order - 1):
-        reached = (reached @ step).tocsr()
-        reached.data[:] = 1.0
-    reached.sort_indices()
+    reached = neighbourhoods(mesh_adjacency(triangles, n), order)
     seeds = np.repeat(np.arange(n), np.diff(reached.indptr))
     distances_m = np.linalg.norm(dipoles_m[reached.indices] - dipoles_m[seeds], axis=1)
     radius_m = np.maximum.reduceat(distances_m, reached.indptr[:-1])

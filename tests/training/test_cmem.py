@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from realtime.patches import mesh_adjacency, patch_dictionary
+from realtime.patches import mesh_adjacency, neighbourhoods, patch_dictionary
 from training.baselines.cmem import (
     Cmem,
     Parcels,
@@ -13,7 +13,6 @@ from training.baselines.cmem import (
     expected_moments,
     grow_parcels,
     maximise_entropy,
-    neighbourhoods,
     prelocalise,
 )
 from training.baselines.erp import Erp

@@ -25,7 +25,7 @@ from scipy.special import expit
 
 from realtime.errors import ConfigError
 from realtime.head import Head
-from realtime.patches import mesh_adjacency
+from realtime.patches import mesh_adjacency, neighbourhoods
 from training.baselines.erp import Erp
 
 Float = NDArray[np.float64]
@@ -116,16 +116,6 @@ class Cmem:
             spread.append(sigma @ gain[:, parcel].T)
             covariance.append(gain[:, parcel] @ spread[-1])
         return Parcels(members, active, spread, np.array(covariance))
-
-
-def neighbourhoods(adjacency: sparse.csr_array, order: int) -> sparse.csr_array:
-    """Return which dipoles lie within ``order`` mesh edges of each other, itself included."""
-    step = adjacency + sparse.eye_array(adjacency.shape[0], format="csr")
-    reached = step
-    for _ in range(order - 1):
-        reached = (reached @ step).tocsr()
-        reached.data[:] = 1.0
-    return reached
 
 
 def diffusion(adjacency: sparse.csr_array) -> sparse.csr_array:
