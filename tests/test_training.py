@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -125,3 +126,16 @@ def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
     [line] = [text for text in done.stderr.splitlines() if text.startswith("convdip-train: ")]
     assert message in line
     assert "Traceback" not in done.stderr
+
+
+def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
+    command = [sys.executable, "-m", "training", "head", "--cache", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        for line in process.stderr:
+            if "head model 2/3" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 130
+    assert "stopped; the same command goes on from here" in said
+    assert "Traceback" not in said

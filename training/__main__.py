@@ -34,6 +34,7 @@ app = App(
     help="Train ConvDip on simulated EEG, export it as a model bundle, evaluate any bundle.",
     version=lambda: version("convdip-realtime"),
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # main says what a stop means
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -206,7 +207,7 @@ def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     """
     plan = _plan(evaluated)
     from training.evaluation.evaluate import laboratory, score_all
-    from training.evaluation.real import image_real, load_real
+    from training.evaluation.real import absent, image_real, load_real
     from training.evaluation.report import to_markdown
     from training.evaluation.speed import measure_speed, speed_markdown
     from training.evaluation.summary import rounded, summarise
@@ -215,13 +216,15 @@ def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     erps = load_real(here.bundle.head, plan.data)
     scores = score_all(plan)
     table = summarise(plan, here, scores)
-    log.info("real data, and how long each method takes")
+    log.info("real data: %d event-related potentials", len(erps))
     table["real"] = rounded(image_real(erps, here.methods, here.bundle.head, here.is_template))
+    table["real_left_out"] = absent(plan.data)
     name = f"evaluation{'-quick' if plan.quick else ''}"
     text = json.dumps(table, indent=1, ensure_ascii=False)
     (plan.model / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
     (plan.model / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
     if not plan.quick:
+        log.info("speed: all methods by turns")
         speed = speed_markdown(measure_speed(here))
         (plan.model / "speed.md").write_text(speed, encoding="utf-8")
     if json_:

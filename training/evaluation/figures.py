@@ -20,7 +20,7 @@ from realtime.head import Head
 from training.baselines.erp import Erp
 from training.cortex import View, best_view, draw_cortex
 from training.evaluation.evaluate import Laboratory, Scores
-from training.evaluation.methods import RANDOM_MAP, ZERO_MAP
+from training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from training.evaluation.metrics import METRICS
 from training.evaluation.real import RealErp
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
@@ -32,17 +32,17 @@ Float = NDArray[np.float64]
 
 DPI = 110
 # Told apart by marker as well as by colour (Okabe and Ito's, for all kinds of sight).
-STYLES = (
-    ("#000000", "o", "-"),
-    ("#D55E00", "s", "-"),
-    ("#0072B2", "^", "-"),
-    ("#56B4E9", "v", "-"),
-    ("#009E73", "D", "-"),
-    ("#CC79A7", "P", "-"),
-    ("#E69F00", "X", "-"),
-    ("#7F5F00", "*", "-"),
-    ("#999999", ".", ":"),
-)
+STYLES = {
+    "eLORETA": ("#D55E00", "s", "-"),
+    "LCMV": ("#0072B2", "^", "-"),
+    FREE_LCMV: ("#56B4E9", "v", "-"),
+    "cMEM": ("#009E73", "D", "-"),
+    "sLORETA": ("#CC79A7", "P", "-"),
+    "dSPM": ("#E69F00", "X", "-"),
+    "γ-MAP": ("#7F5F00", "*", "-"),
+    RANDOM_MAP: ("#999999", ".", ":"),
+}
+OF_THE_MODEL = ("#000000", "o", "-")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Example:
 
     Attributes
     ----------
+    title : str
     erp : Erp
     start_ms : float
     maps : dict of ndarray, shape (n_dipoles,)
@@ -59,6 +60,7 @@ class Example:
         A row each.
     """
 
+    title: str
     erp: Erp
     start_ms: float
     maps: dict[str, NDArray[np.floating[Any]]]
@@ -153,9 +155,7 @@ def _grouped(scores: Scores, kind: str, metrics: tuple[str, str]) -> Figure:
 def _line(
     ax: Any, values: Float, groups: list[NDArray[np.bool_]], label: str, line: int, n_lines: int
 ) -> None:
-    colour, marker, style = STYLES[line % len(STYLES)]
-    if label == RANDOM_MAP:
-        colour, marker, style = STYLES[-1]
+    colour, marker, style = STYLES.get(label, OF_THE_MODEL)
     rng = np.random.default_rng(0)
     means, low, high = [], [], []
     for inside in groups:
@@ -190,12 +190,14 @@ def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
     views: list[tuple[str, View]] = [best_view(here.bundle.head, sample.truth)]
     if n_sources > 1:
         views = [("left", "lateral"), ("left", "medial"), ("right", "lateral"), ("right", "medial")]
-    return _example(here, Example(sample.erp, 0.0, maps, views))
+    title = f"Simulated, {scores.set.title}: one with {n_sources}, of median AUC"
+    return _example(here, Example(title, sample.erp, 0.0, maps, views))
 
 
 def _real(here: Laboratory, real: RealErp) -> Figure:
     maps = {name: method(real.erp) for name, method in here.methods.items()}
-    return _example(here, Example(real.erp, real.start_s * 1e3, maps, [real.view]))
+    title = f"{real.title}, {real.peak_ms:.0f} ms ({real.name})"
+    return _example(here, Example(title, real.erp, real.start_s * 1e3, maps, real.views))
 
 
 def _example(here: Laboratory, example: Example) -> Figure:
@@ -207,6 +209,7 @@ def _example(here: Laboratory, example: Example) -> Figure:
     figure = _new_figure((2.2 * columns, 2.2 + 1.65 * rows * n_views))
     parts: Any = figure.subfigures(2, 1, height_ratios=(2.2, 1.6 * rows * n_views))
     above, below = parts
+    figure.suptitle(f"{example.title}; maps above a quarter of each one's maximum", fontsize=10)
     course, scalp = above.subplots(1, 2, width_ratios=(2, 1))
     times_ms = example.start_ms + np.arange(len(erp.average)) / erp.sfreq_hz * 1e3
     course.plot(times_ms, erp.average * 1e6, color="0.3", linewidth=0.6)
@@ -224,6 +227,8 @@ def _example(here: Laboratory, example: Example) -> Figure:
             draw_cortex(ax, head, values, hemisphere, view)
             if v == 0:
                 ax.set_title(title, fontsize=9)
+            if k % columns == 0:
+                ax.text(0, 0.02, f"{hemisphere} {view}", transform=ax.transAxes, fontsize=7)
     below.text(0.005, 1.0, "C", fontweight="bold", va="top")
     return figure
 

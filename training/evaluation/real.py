@@ -24,7 +24,7 @@ from realtime.scale import scale_to_eeg
 from realtime.topography import average_reference, sphere_centre, spherical_spline
 from training.baselines.erp import Erp
 from training.cortex import View
-from training.evaluation.methods import Method
+from training.evaluation.methods import FREE_LCMV, Method
 from training.head import standard_places_m
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,8 @@ class RealErp:
         Desikan-Killiany regions where the maximum is expected.
     place_mni_mm : tuple of float or None
         Where, if the field agrees on a place.
-    view : tuple of str
-        Hemisphere and view to be drawn.
+    views : tuple of (hemisphere, view)
+        What is drawn.
     """
 
     name: str
@@ -77,7 +77,7 @@ class RealErp:
     start_s: float
     regions: tuple[str, ...]
     place_mni_mm: tuple[float, float, float] | None
-    view: tuple[str, View]
+    views: tuple[tuple[str, View], ...]
 
     @property
     def peak_ms(self) -> float:
@@ -94,22 +94,30 @@ def load_real(head: Head, data: Path) -> list[RealErp]:
     data : Path
         Folder of public recordings; docs/data.md says what is in it and where it is from.
     """
-    if absent := {"P8", "Pz"} - set(head.channels):
-        log.warning("real data: left out, as the model has no %s", " and no ".join(sorted(absent)))
+    if lacking := {"P8", "Pz"} - set(head.channels):
+        log.warning("real data: left out, as the model has no %s", " and no ".join(sorted(lacking)))
         return []
     found = [median_nerve(head, "N20", 19.3e-3), median_nerve(head, "P30", 29.6e-3)]
-    kinds: list[tuple[str, Callable[[Path, Head], RealErp]]] = [
-        ("evoked/faces_n170/faces-ave.fif", faces),
-        ("evoked/uci_vep/*-epo.fif", pictures),
-        ("evoked/erpcore_p3/*_ave.fif", targets),
-    ]
+    for pattern in absent(data):
+        log.warning("real data: no %s: left out", data / pattern)
     with mne.use_log_level("error"):
-        for pattern, load in kinds:
-            files = sorted(data.glob(pattern))
-            if not files:
-                log.warning("real data: no %s: left out", data / pattern)
-            found += [_loaded(load, file, head) for file in files]
+        for pattern, load in kinds().items():
+            found += [_loaded(load, file, head) for file in sorted(data.glob(pattern))]
     return found
+
+
+def kinds() -> dict[str, Callable[[Path, Head], RealErp]]:
+    """Return which files hold what, under the folder of real data."""
+    return {
+        "evoked/faces_n170/faces-ave.fif": faces,
+        "evoked/uci_vep/*-epo.fif": pictures,
+        "evoked/erpcore_p3/*_ave.fif": targets,
+    }
+
+
+def absent(data: Path) -> list[str]:
+    """Return what is not there of the real data."""
+    return [pattern for pattern in kinds() if not any(data.glob(pattern))]
 
 
 def _loaded(load: Callable[[Path, Head], RealErp], file: Path, head: Head) -> RealErp:
@@ -146,13 +154,13 @@ def median_nerve(head: Head, component: str, peak_s: float) -> RealErp:
     return RealErp(
         f"SEP {component}",
         f"right median nerve, {component}",
-        "spharapy (BSD-3), one person, 6,000 trials, 256 electrodes",
+        "spharapy (BSD-3), one person, 6,000 trials, 256 electrodes interpolated to the model's",
         Erp(eeg[None], sfreq_hz, n_baseline, peak, 2),
         start_s,
         # The N20 comes from area 3b; what follows, from the motor cortex too.
         ("postcentral-lh",) if component == "N20" else ("postcentral-lh", "precentral-lh"),
         (-40.0, -25.0, 54.0),  # the hand area of the left primary somatosensory cortex
-        ("left", "lateral"),
+        (("left", "lateral"), ("left", "medial")),
     )
 
 
@@ -170,7 +178,7 @@ def faces(path: Path, head: Head) -> RealErp:
         float(evoked.times[0]),
         tuple(f"{name}-rh" for name in _OCCIPITO_TEMPORAL),
         (42.0, -52.0, -18.0),  # the fusiform face area
-        ("right", "ventral"),
+        (("right", "lateral"), ("right", "ventral")),
     )
 
 
@@ -192,7 +200,7 @@ def pictures(path: Path, head: Head) -> RealErp:
         float(epochs.times[0]),
         tuple(f"{name}-{side}" for name in _OCCIPITO_TEMPORAL for side in ("lh", "rh")),
         None,
-        ("right", "ventral"),
+        (("right", "lateral"), ("right", "ventral")),
     )
 
 
@@ -210,7 +218,7 @@ def targets(path: Path, head: Head) -> RealErp:
         float(difference.times[0]),
         tuple(f"{name}-{side}" for name in _PARIETAL for side in ("lh", "rh")),
         None,
-        ("left", "medial"),
+        (("left", "lateral"), ("left", "medial")),
     )
 
 
@@ -288,7 +296,8 @@ def image_real(
             entry: dict[str, Any] = {
                 "region": region,
                 "as_expected": region in real.regions,
-                "explained_variance": float(fit),
+                # The norm of free orientations has no sign, so nothing to be projected.
+                "explained_variance": None if name == FREE_LCMV else float(fit),
             }
             if is_template:
                 place_mm = mni_mm(head.dipoles_m[at])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from training.evaluation.evaluate import NOTHING
+from training.evaluation.evaluate import NOTHING, POWERS
 from training.evaluation.methods import FREE_LCMV
 from training.evaluation.metrics import METRICS
 from training.evaluation.summary import CALIBRATED, COLUMNS, GROUP_TITLES
@@ -85,7 +85,8 @@ What is comparable, and what is not:
 - **⚠** marks a column in which no method is better than a map of zeros or of random numbers.
 - **(n = …)**: so many samples have a value: the distance of the strongest dipoles is taken where
   there is one source, and a map of zeros has no maximum, no dispersion and no earth to move.
-- **Earth mover's distance** sees moves shorter than some 12 mm only in part.
+- **Earth mover's distance**: how far, on average, a map's earth must be moved to become the truth.
+  Dipoles are gathered at 400 places some 12 mm apart first, so that it is no finer than that.
 - **Rivals know more than the model**: the noise covariance of each sample's first 400 ms and,
   LCMV, cMEM and γ-MAP, other time points. The model sees one sample of EEG. It knows what the
   others do not: that sources are positive and patches round (γ-MAP knows the patches too).
@@ -107,12 +108,12 @@ def to_markdown(table: Table) -> str:
     extent = " (quick: 100 samples of two sets)" if table["quick"] else ""
     sections = [
         f"# Evaluation of {name}{extent}",
-        f"`convdip-train evaluate --model {name}{' --quick' if table['quick'] else ''}`, seed "
-        f"{table['seed']}, model {table['model']['sha256'][:12]}. All numbers, with intervals and "
-        "every test, are in the JSON beside this file; pictures are in `figures/`.",
+        f"By `convdip-train evaluate{' --quick' if table['quick'] else ''}`, seed {table['seed']}, "
+        f"model {table['model']['sha256'][:12]}. All numbers, with intervals and every test, are "
+        "in the JSON beside this file; `convdip-train figures` draws the pictures beside it.",
         "Simulated EEG comes from an alternative head that no method sees: other electrode places, "
-        "conductivities and dipoles (section 2.1 of Hecker et al. 2021); that of the stricter set "
-        "from another head for each sample.",
+        "conductivities and dipoles (section 2.1 of Hecker et al. 2021); that of the stricter set, "
+        "which quick evaluations leave out, from another head for each sample.",
         "## Against the paper's numbers",
         "Mean (median) here, then *in italics what the paper's text says*.",
         _against_the_paper(table),
@@ -123,11 +124,14 @@ def to_markdown(table: Table) -> str:
     for key, entry in table["sets"].items():
         sections += _set_sections(table, key, entry)
     sections += _real_sections(table["real"])
+    if table["real_left_out"]:
+        sections.append(f"Left out, as not at hand: {', '.join(table['real_left_out'])}.")
     sections.append(
         "## Calibration\n\nPower that each method's maps are raised to for the calibrated "
         "relative nMSE: "
         + ", ".join(f"{method} {power:g}" for method, power in table["calibration"].items())
-        + "."
+        + f". {POWERS[-1]:g} is the largest that was tried: more would be better still, as "
+        "the zero map would."
     )
     versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
     sections.append(f"Made with {versions}.")
@@ -320,7 +324,10 @@ def _test_section(model: str, entry: Table) -> str:
     metrics = ("auc", "peak_error", "maxima_error", "nmse", "emd", "average_precision")
     parts = [
         f"### Tests of {model}\n\nUnpaired permutation test of means, "
-        f"{entry['tests']['permutations']:,} permutations: p, and Cohen's d in brackets."
+        f"{entry['tests']['permutations']:,} permutations (p is never below 1e−6): p, and in "
+        f"brackets Cohen's d, positive where {model} has the larger value. Unpaired as in the "
+        "paper, although all methods see the same samples; not corrected for the number of "
+        "tests. –: a method that has no value in some sample is not tested."
     ]
     groups = sorted(set(entry["tests"]) - {"permutations"}, key=lambda name: name != "all")
     for where in groups:
@@ -360,7 +367,8 @@ def _real_sections(real: list[Table]) -> list[str]:
             there = found.get("mni_mm", ["–"])
             coordinates = ", ".join(str(x).replace("-", "−") for x in there)
             distance = f"{found['distance_mm']:.0f}" if "distance_mm" in found else "–"
-            explained = f"{found['explained_variance']:.0%}"
+            fit = found["explained_variance"]
+            explained = "–" if fit is None else f"{fit:.0%}"
             rows.append([method, found["region"] + mark, coordinates, distance, explained])
         header = ["", "maximum in", "MNI (mm)", "distance (mm)", "variance explained"]
         title = f"{erp['title'][0].upper()}{erp['title'][1:]}"

@@ -70,7 +70,8 @@ def speed_markdown(speed: dict[str, Any]) -> str:
     return (
         "# Speed\n\nMilliseconds for one sample, preparation included; "
         f"{speed['samples']} samples, methods by turns, {speed['date']}, {speed['machine']}. "
-        "Times differ from run to run, so they are not part of `evaluation.json`.\n\n"
+        "The largest hold what else the machine did. Times differ from run to run, so they are "
+        "not part of `evaluation.json`.\n\n"
         "| | median (ms) | largest (ms) | paper (ms) |\n|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n\nThe paper's times are of an Intel i5 6400 with an RTX 2070, its cMEM is "
