@@ -215,7 +215,7 @@ def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     here = laboratory(plan)
     erps = load_real(here.bundle.head, plan.data)
     scores = score_all(plan)
-    table = summarise(plan, here, scores)
+    table = summarise(here, scores)
     log.info("real data: %d event-related potentials", len(erps))
     table["real"] = rounded(image_real(erps, here.methods, here.bundle.head, here.is_template))
     table["real_left_out"] = absent(plan.data)

@@ -34,7 +34,6 @@ from training.evaluation.methods import (
     ZERO_MAP,
     Method,
     build_methods,
-    method_names,
 )
 from training.evaluation.metrics import METRICS, Scorer, normalised, relative_nmse
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet, SetConfig
@@ -179,6 +178,7 @@ class Laboratory:
             return replace(noise, recordings=tuple(map(str, self.held_out)))
         return noise
 
+    @cache  # noqa: B019
     def noise(self, config: SetConfig) -> NDArray[np.float32]:
         """Return the segments that a set's trials are made of."""
         # What is chosen on the validation set must not fit the noise of the others.
@@ -223,8 +223,7 @@ def score_all(plan: Plan) -> list[Scores]:
                 plan.data,
                 "" if here.held_out else ": synthetic noise instead",
             )
-    _ = here.methods
-    names = [*method_names(here.bundle, plan.quick), *NOTHING]
+    names = [*here.methods, *NOTHING]
     jobs = [
         (config, first, min(first + CHUNK, n))
         for config, n in plan.sets.items()
@@ -308,14 +307,14 @@ def package_versions() -> dict[str, str]:
 
 
 def _score(here: Laboratory, config: SetConfig, first: int, last: int) -> dict[str, Float]:
-    names = [*method_names(here.bundle, here.plan.quick), *NOTHING]
+    names = [*here.methods, *NOTHING]
     without_moments = [names.index(name) for name in GIVE_NO_MOMENTS if name in names]
     head = here.bundle.head
     centre_m = sphere_centre(head.electrodes_m)
     values, powers, facts = [], [], []
     for i in range(first, last):
         sample = here.samples(config)[i]
-        maps = [here.methods[name](sample.erp) for name in names if name not in NOTHING]
+        maps = [method(sample.erp) for method in here.methods.values()]
         rng = np.random.default_rng([here.plan.seed, i])
         maps += [rng.random(head.n_dipoles), np.zeros(head.n_dipoles)]
         scores = here.scorer(sample.truth, maps, sample.n_sources)

@@ -15,7 +15,6 @@ from training.evaluation.evaluate import (
     NOTHING,
     POWERS,
     Laboratory,
-    Plan,
     Scores,
     package_versions,
 )
@@ -57,12 +56,11 @@ GROUPED = (
 SMALLEST_GROUP = 5
 
 
-def summarise(plan: Plan, here: Laboratory, all_scores: list[Scores]) -> Table:
+def summarise(here: Laboratory, all_scores: list[Scores]) -> Table:
     """Return all numbers of the report, as plain data with five significant digits.
 
     Parameters
     ----------
-    plan : Plan
     here : Laboratory
     all_scores : list of Scores
         One for each set, the validation set among them.
@@ -71,17 +69,17 @@ def summarise(plan: Plan, here: Laboratory, all_scores: list[Scores]) -> Table:
     chosen = best_powers(by_name[VALIDATION.name])
     table: Table = {
         "model": {"name": all_scores[0].methods[0], "sha256": here.bundle.sha256},
-        "seed": plan.seed,
-        "quick": plan.quick,
+        "seed": here.plan.seed,
+        "quick": here.plan.quick,
         "calibration": dict(zip(by_name[VALIDATION.name].methods, chosen, strict=True)),
         "noise": {s.set.name: _noise_words(here, s) for s in all_scores},
         "versions": package_versions(),
         "sets": {},
     }
     shown = [scores for scores in all_scores if scores.set != VALIDATION]
-    tests = _tests(plan, shown)
+    tests = _tests(here.plan.seed, shown)
     for scores in shown:
-        entry = _set_table(plan, scores, chosen)
+        entry = _set_table(here.plan.seed, scores, chosen)
         table["sets"][scores.set.name] = entry | {"tests": tests[scores.set.name]}
     plain: Table = rounded(table)
     return plain
@@ -102,8 +100,8 @@ def _noise_words(here: Laboratory, scores: Scores) -> str:
     return f"recorded: {names}{' (the model was trained with these too)' if known else ''}"
 
 
-def _set_table(plan: Plan, scores: Scores, powers: list[float]) -> Table:
-    rng = np.random.default_rng([plan.seed, 3])
+def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
+    rng = np.random.default_rng([seed, 3])
     calibrated = np.array(
         [scores.powers[i, :, POWERS.index(power)] for i, power in enumerate(powers)]
     )
@@ -224,9 +222,9 @@ def _correlations(scores: Scores) -> Table:
     return table
 
 
-def _tests(plan: Plan, all_scores: list[Scores]) -> dict[str, Table]:
+def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
     """Return the permutation test and Cohen's d of every pair and metric, by set and group."""
-    rng = np.random.default_rng([plan.seed, 4])
+    rng = np.random.default_rng([seed, 4])
     groups: list[tuple[Scores, str, Float]] = []
     for scores in all_scores:
         groups.append((scores, "all", scores.values))
