@@ -1,7 +1,7 @@
 """The model bundle: all that passes from training to the live service.
 
-A folder with ``model.onnx``, ``head.npz`` and ``card.json``; the card holds the SHA-256 of
-the other two.
+A folder with ``model.onnx``, ``head.npz`` and ``card.json``, and perhaps ``model-int8.onnx``, the
+same network with narrower weights; the card holds the SHA-256 of the others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from realtime.head import Head
 
 DEFAULT_MODEL = "convdip-fsaverage31"
 FILES = ("model.onnx", "head.npz")
+INT8_FILE = "model-int8.onnx"
 
 # Shipped bundles: beside the packages in a checkout, inside this one in an installed wheel.
 _SHIPPED = (Path(__file__).parent.parent / "models", Path(__file__).parent / "models")
@@ -36,6 +37,8 @@ class Bundle:
     head : Head
     card : dict
         ``card.json``.
+    int8 : bytes or None
+        ``model-int8.onnx``, where the bundle has it.
     """
 
     name: str
@@ -43,6 +46,20 @@ class Bundle:
     model: bytes
     head: Head
     card: dict[str, Any]
+    int8: bytes | None = None
+
+    @property
+    def int8_deviation(self) -> float:
+        """Largest deviation of int8 from fp32 maps, as a share of a map's maximum.
+
+        Infinite where there are no int8 weights or the card does not say.
+        """
+        if self.int8 is None:
+            return float("inf")
+        try:
+            return float(self.card["precision"]["int8"]["largest_deviation"])
+        except (KeyError, TypeError, ValueError):
+            return float("inf")
 
     @property
     def sha256(self) -> str:
@@ -79,13 +96,22 @@ def load_bundle(model: str | Path = DEFAULT_MODEL) -> Bundle:
     try:
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))
         expected = {name: card["sha256"][name] for name in FILES}
+        if INT8_FILE in card["sha256"]:
+            expected[INT8_FILE] = card["sha256"][INT8_FILE]
     except FileNotFoundError:
         raise BundleError(f"{path} has no card.json: expected a model bundle") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path / 'card.json'} is not a model card: {error}") from None
-    contents = {name: _read_verified(path / name, expected[name]) for name in FILES}
+    contents = {name: _read_verified(path / name, digest) for name, digest in expected.items()}
     head = Head.load(io.BytesIO(contents["head.npz"]))
-    return Bundle(path.resolve().name, path.resolve(), contents["model.onnx"], head, card)
+    return Bundle(
+        path.resolve().name,
+        path.resolve(),
+        contents["model.onnx"],
+        head,
+        card,
+        contents.get(INT8_FILE),
+    )
 
 
 def sha256_of(content: bytes) -> str:

@@ -114,6 +114,7 @@ def evaluate_it(folder):
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
+        (("precision", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",

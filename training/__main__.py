@@ -254,6 +254,87 @@ def figures(*, evaluated: Evaluated = EVALUATED) -> int:
     return 0
 
 
+@app.command
+def precision(
+    *,
+    model: str = DEFAULT_MODEL,
+    seed: int = EVALUATED.seed,
+    cache: Path = DEFAULT_CACHE,
+    json_: Json = False,
+) -> int:
+    """Add a model's int8 form to its bundle, and say how far its maps are from fp32's.
+
+    Writes model-int8.onnx and precision.md beside the model, and names both form and deviations
+    in card.json.
+
+    Example: convdip-train precision --model models/convdip-fsaverage31
+
+    Parameters
+    ----------
+    model : str
+        Folder of a model bundle, or the name of a shipped one.
+    seed : int
+        Of the simulated samples.
+    cache : Path
+        Where head models and noise are kept.
+    json_ : bool
+        Print what the card says of precision as one JSON object on the last line.
+    """
+    plan = _plan(Evaluated(model, quick=True, seed=seed, cache=cache))
+    from training.evaluation.evaluate import laboratory
+    from training.precision import measure, write_precision
+
+    int8, table, times_ms = measure(laboratory(plan))
+    write_precision(plan.model, int8, table, times_ms)
+    if json_:
+        print(json.dumps(table))
+        return 0
+    print(f"int8 form in {plan.model}, its deviations in {plan.model / 'precision.md'}")
+    return 0
+
+
+@app.command
+def rivals(*, out: Path, model: str = DEFAULT_MODEL, json_: Json = False) -> int:
+    """Write eLORETA and LCMV as model bundles, and time MNE's own way from sample to sample.
+
+    Both are MNE's, for the model's head and the covariances of simulated EEG; 'convdip run
+    --model' takes them like any other model.
+
+    Example: convdip-train rivals --model convdip-fsaverage31 --out rivals
+
+    Parameters
+    ----------
+    out : Path
+        Folder in which the bundles eLORETA and LCMV are made.
+    model : str
+        Folder of a model bundle, or the name of a shipped one: the head is taken from it.
+    json_ : bool
+        Print paths and times as one JSON object on the last line.
+    """
+    bundle = load_bundle(model)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out is {out}: expected a folder")
+    from training.linear import SIMULATED, export_linear, simulated_erp
+    from training.mne_speed import time_apply_inverse_raw
+
+    log.info("covariances: simulated sessions")
+    erp = simulated_erp(bundle.head)
+    bundles = export_linear(bundle, erp, out, SIMULATED)
+    log.info("speed: apply_inverse_raw")
+    times_ms = time_apply_inverse_raw(bundle.head, erp)
+    if json_:
+        paths = {name: str(folder) for name, folder in bundles.items()}
+        print(json.dumps({"bundles": paths, "mne_apply_inverse_raw_ms": times_ms}))
+        return 0
+    for folder in bundles.values():
+        print(f"bundle in {folder}: try it with  convdip demo --model {folder}")
+    print(
+        "MNE's apply_inverse_raw (eLORETA), one sample a call: "
+        f"{times_ms['unprepared']:.1f} ms, with a prepared operator {times_ms['prepared']:.2f} ms"
+    )
+    return 0
+
+
 def _plan(evaluated: Evaluated) -> Plan:
     bundle = load_bundle(evaluated.model)
     if evaluated.seed < 0:

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from realtime.bundle import FILES, sha256_of
+from realtime.bundle import FILES, INT8_FILE, sha256_of
 from realtime.errors import ConfigError, ConvDipError
 from realtime.head import Head
 from realtime.network import Network
@@ -77,6 +77,7 @@ def export(
     # All that can fail is done: now the files, the card last.
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(model)
+    (folder / INT8_FILE).unlink(missing_ok=True)  # of the model that was there before
     head.save(folder / "head.npz")
     card = {
         "name": config.name,

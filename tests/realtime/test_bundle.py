@@ -34,7 +34,7 @@ def test_a_bundle_is_found_by_path_and_by_name(shipped, copy):
     assert load_bundle("convdip-fsaverage31").sha256 == shipped.sha256
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "head.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "head.npz", "model-int8.onnx"])
 def test_a_damaged_file_is_refused(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -43,7 +43,7 @@ def test_a_damaged_file_is_refused(copy, name):
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "head.npz", "card.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "head.npz", "card.json", "model-int8.onnx"])
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleError, match=name):

@@ -6,7 +6,6 @@ The scores are kept in pieces, so that a broken evaluation goes on where it stop
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,9 +20,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from realtime.bundle import Bundle, load_bundle
+from realtime.bundle import FILES, Bundle, load_bundle
 from realtime.errors import ConfigError
 from realtime.head import Head
+from realtime.machine import n_cores
 from realtime.topography import sphere_centre
 from training.cache import fingerprint, write_whole
 from training.config import NoiseConfig, TrainingConfig, config_of_card
@@ -245,13 +245,6 @@ def _run(plan: Plan, jobs: list[tuple[SetConfig, int, int]]) -> Iterator[dict[st
         yield from work(joblib.delayed(_score_kept)(plan, *job) for job in jobs)
 
 
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _joined(config: SetConfig, methods: list[str], pieces: list[dict[str, Any]]) -> Scores:
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     values, powers = (joined[name].swapaxes(0, 1) for name in ("values", "powers"))
@@ -263,7 +256,7 @@ def _score_kept(plan: Plan, config: SetConfig, first: int, last: int) -> dict[st
     """Score samples ``first`` to ``last`` − 1 of a set, or take what is in the cache."""
     here = laboratory(plan)
     content = fingerprint(
-        here.bundle.card["sha256"],
+        {name: here.bundle.card["sha256"][name] for name in FILES},
         here.alternative.lead_field,
         here.noise(config),
         config,

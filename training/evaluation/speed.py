@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from realtime.machine import n_cores, processor_name
 from realtime.network import Network
 from training.baselines.erp import Erp
 from training.baselines.mne_objects import eeg_info, noise_covariance
-from training.evaluation.evaluate import Laboratory, n_cores
+from training.evaluation.evaluate import Laboratory
 from training.evaluation.methods import FREE_LCMV
 from training.evaluation.sets import SINGLE
 
@@ -52,7 +51,7 @@ def measure_speed(here: Laboratory) -> dict[str, Any]:
             times_ms[name].append((time.perf_counter() - start) * 1e3)
     return {
         "date": date.today().isoformat(),
-        "machine": f"{_processor()}, {n_cores()} cores, no GPU used",
+        "machine": f"{processor_name()}, {n_cores()} cores, no GPU used",
         "samples": N_SAMPLES,
         "model": next(iter(here.methods)),  # the model under test comes first
         "median_ms": {name: round(float(np.median(t)), 3) for name, t in times_ms.items()},
@@ -78,12 +77,3 @@ def speed_markdown(speed: dict[str, Any]) -> str:
         "Brainstorm's in MATLAB. A linear method's preparation can be kept "
         "between samples while the noise stays as it is; one product with a matrix remains.\n"
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
