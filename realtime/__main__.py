@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import sys
-import threading
-import time
 import tomllib
-from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +17,9 @@ from cyclopts.config import Toml
 from realtime.bundle import DEFAULT_MODEL, load_bundle
 from realtime.config import RunConfig
 from realtime.errors import ConfigError, ConvDipError
-from realtime.network import Provider
+from realtime.network import Precision
+from realtime.session import Provider
+from realtime.terminal import exit_on_termination, status_printer, stop_on_signal
 
 app = App(
     name="convdip",
@@ -63,8 +61,8 @@ def demo(
     """
     from realtime.demo import run_demo
 
-    _exit_on_termination()
-    report = run_demo(model, seconds, seed, provider, _status_line())
+    exit_on_termination()
+    report = run_demo(model, seconds, seed, provider, status_printer())
     if json_:
         print(json.dumps({**asdict(report), "ok": report.ok}))
         return 0 if report.ok else 1
@@ -142,27 +140,23 @@ def run(
     """
     from pylsl import local_clock
 
-    from realtime.health import Health
+    from realtime.health import Health, status_line
     from realtime.service import serve
 
     # A log file of eight hours wants a line a minute, a person one a second.
-    show = _status_line(period_s=0.0 if sys.stderr.isatty() else 60.0)
+    show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
 
     def on_status(health: Health) -> None:
-        median, p99 = health.age_ms(50, 99)
-        age = f"age {median:.2f} ms (p99 {p99:.2f})"
-        if silence_s := health.silence_s(local_clock()):
-            age = f"NO SAMPLE FOR {silence_s:.0f} s"
-        show(
-            f"{health.n_published} samples   {age}   "
-            f"{health.n_gaps} gaps, {health.n_missing} samples missing in the input"
-        )
+        show(status_line(health, local_clock()))
 
-    summary = serve(settings, _stop_on_signal(), on_status)
+    summary = serve(settings, stop_on_signal(), on_status)
     if json_:
         print(json.dumps(summary))
     else:
-        print("\nstopped: {published} samples published, {missing} missing".format(**summary))
+        print(
+            "\nstopped: {published} samples published, {dropped} dropped, {missing} missing in "
+            "the input".format(**summary)
+        )
     return 0
 
 
@@ -198,7 +192,7 @@ def replay(
     """
     from realtime.replay import replay_recording
 
-    played = replay_recording(file, name, loop, speed, unit, _stop_on_signal(), _status_line())
+    played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
     if json_:
         print(json.dumps(asdict(played)))
     return 0
@@ -237,12 +231,79 @@ def simulate(
     """
     from realtime.simulation import play_session, simulate_session
 
-    stop, show = _stop_on_signal(), _status_line()
+    stop, show = stop_on_signal(), status_printer()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed)
     played = play_session(session, head, name, stop, show)
     if json_:
         print(json.dumps(asdict(played)))
+    return 0
+
+
+@app.command
+def bench(
+    *,
+    model: str = DEFAULT_MODEL,
+    provider: Provider = "auto",
+    precision: Precision = "auto",
+    realtime: Annotated[bool, Parameter(negative="")] = False,
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    png: Path | None = None,
+    json_: Json = False,
+) -> int:
+    """Measure the service here and now: ages, losses, throughput, cost, each beside its bar.
+
+    Source, service and client are three processes, as in a lab; bare LSL hops and bare runs of
+    the network are measured between, since machines differ and are noisy. About five minutes.
+
+    Example: convdip bench --quick
+
+    Parameters
+    ----------
+    model : str
+        Model bundle: a folder, or the name of a shipped one.
+    provider : str
+        Where the network runs.
+    precision : str
+        Of the network's weights.
+    realtime : bool
+        All processes take real-time priority.
+    quick : bool
+        The main lines alone, in one minute.
+    png : Path
+        Draw the ages and the jitter of all trials there.
+    json_ : bool
+        Print everything as one JSON object on the last line.
+    """
+    from realtime.bench.measure import Bench
+    from realtime.bench.report import check_can_draw, draw, to_json, to_table
+    from realtime.processes import private_lsl
+
+    exit_on_termination()
+    load_bundle(model)  # a wrong name is told before minutes have gone
+    if png is not None:
+        check_can_draw(png)
+    show = status_printer()
+    with private_lsl() as env:
+        measured = Bench(model, provider, precision, realtime, quick, env)
+        lines = []
+        for line in measured.lines(lambda doing: show(f"{doing} …")):
+            lines.append(line)
+            show(f"{line.what}: {line.found}")
+    arguments = {
+        "model": model,
+        "provider": provider,
+        "precision": precision,
+        "realtime": realtime,
+        "quick": quick,
+    }
+    result = to_json(lines, arguments)
+    if json_:
+        print(json.dumps(result))
+    else:
+        print("\n" + to_table(lines) + "\n\n" + ", ".join(result["machine"].values()))
+    if png is not None:
+        draw(measured.trials, png)
     return 0
 
 
@@ -286,40 +347,6 @@ def _check_settings(path: Path) -> None:
             f"{path}: {unknown[0]!r} is not a command: expected a table such as [run] with the "
             "settings in it"
         )
-
-
-def _stop_on_signal() -> Callable[[], bool]:
-    """Return whether Ctrl-C or a termination signal has come."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop.is_set
-
-
-def _exit_on_termination() -> None:
-    """Let a termination signal end the program in order, as Ctrl-C does: no process is left."""
-
-    def end(*_: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, end)
-
-
-def _status_line(period_s: float = 0.0) -> Callable[[str], None]:
-    """Return a function that shows a line on stderr, over the last one on a terminal.
-
-    Lines that come within ``period_s`` of the last one are left out.
-    """
-    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
-    due = 0.0
-
-    def show(line: str) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + period_s
-            print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
-
-    return show
 
 
 def main() -> None:

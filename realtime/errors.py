@@ -7,6 +7,7 @@
     ├── StreamError         an LSL stream is not there, or not what was asked for
     ├── MontageError        labels or units of a stream do not fit the model's electrodes
     ├── ProviderError       the execution provider that was asked for cannot be had
+    ├── PriorityError       the real-time priority that was asked for cannot be had
     ├── RecordingError      a recording cannot be read
     └── ConfigError         a setting is unknown or out of range
 
@@ -32,6 +33,10 @@ class MontageError(ConvDipError):
 
 class ProviderError(ConvDipError):
     """The execution provider that was asked for cannot be had."""
+
+
+class PriorityError(ConvDipError):
+    """The real-time priority that was asked for cannot be had."""
 
 
 class RecordingError(ConvDipError):

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -20,8 +21,8 @@ from realtime.frame import EegChunk
 
 log = logging.getLogger(__name__)
 
-# While samples flow, the longest block in liblsl: within it a stop signal is answered.
-PULL_TIMEOUT_S = 0.2
+# The longest block in liblsl: within it a stop signal is answered and the health reported.
+PULL_TIMEOUT_S = 0.1
 # What an unread inlet keeps. liblsl's default, 360 s, is minutes of stale data.
 BUFFER_S = 5
 OPEN_TIMEOUT_S = 5.0
@@ -204,12 +205,18 @@ class Inlet:
         self._offset_due = time.monotonic() + CLOCK_PERIOD_S
         self._last_stamp = -np.inf
 
-    def pull(self, max_samples: int) -> EegChunk | None:
+    def n_waiting(self) -> int:
+        """Return how many samples are there and not pulled yet, also after the stream ended."""
+        return int(self._inlet.samples_available())
+
+    def pull(self, max_samples: int, *, wait: bool = True) -> EegChunk | None:
         """Wait for the first sample and return all that are there, None for none yet.
 
         Parameters
         ----------
         max_samples : int
+        wait : bool
+            Whether to wait, a tenth of a second at most.
 
         Raises
         ------
@@ -218,10 +225,18 @@ class Inlet:
         """
         try:
             samples, timestamps = self._inlet.pull_chunk(
-                timeout=PULL_TIMEOUT_S, max_samples=max_samples, min_samples=1, as_numpy=True
+                timeout=PULL_TIMEOUT_S if wait else 0.0, max_samples=1, as_numpy=True
             )
             if not len(timestamps):
                 return None
+            if max_samples > 1 and self._inlet.samples_available():
+                # Lost in between: these samples are there, and the next call tells.
+                with suppress(LostError):
+                    more, more_timestamps = self._inlet.pull_chunk(
+                        timeout=0.0, max_samples=max_samples - 1, as_numpy=True
+                    )
+                    samples = np.concatenate([samples, more])
+                    timestamps = np.concatenate([timestamps, more_timestamps])
             if self._is_remote:
                 timestamps = self._on_this_clock(timestamps)
         except (LslTimeoutError, LostError):

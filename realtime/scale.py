@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
+TINY = np.finfo(np.float32).tiny
+
 
 def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Float]:
     """Scale each map so that its forward projection fits the EEG best.
@@ -32,10 +34,11 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
     projected = maps @ lead_field.T
-    overlap = np.einsum("ij,ij->i", eeg, projected)
-    power = np.einsum("ij,ij->i", projected, projected)
-    eeg_power = np.einsum("ij,ij->i", eeg, eeg)
-    scale = np.divide(overlap, power, out=np.zeros_like(overlap), where=power > 0)
-    fit = np.divide(overlap * scale, eeg_power, out=np.zeros_like(overlap), where=eeg_power > 0)
+    overlap = np.vecdot(eeg, projected)
+    power = np.vecdot(projected, projected)
+    eeg_power = np.vecdot(eeg, eeg)
+    # Where a power is zero the overlap is zero too, and so is what is divided.
+    scale = overlap / np.maximum(power, TINY)
+    fit = overlap * scale / np.maximum(eeg_power, TINY)
     maps *= scale[:, None]
     return maps, fit

@@ -4,7 +4,10 @@ this computer and in a session of their own, and child processes inherit that.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
+import pylsl
 import pytest
 
 _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
@@ -107,6 +112,60 @@ def shipped() -> Bundle:
     return load_bundle()
 
 
+@pytest.fixture(scope="session")
+def deep_model() -> Callable[[int, int], bytes]:
+    """Return a linear inverse in many steps: the more, the longer each sample takes."""
+
+    def make(n_dipoles: int, n_steps: int, width: int = 1024) -> bytes:
+        rng = np.random.default_rng(0)
+        weights = [
+            onnx.numpy_helper.from_array(
+                (rng.standard_normal(shape) / shape[0] ** 0.5).astype(np.float32), name
+            )
+            for name, shape in (
+                ("first", (31, width)),
+                ("step", (width, width)),
+                ("last", (width, n_dipoles)),
+            )
+        ]
+        names = ["eeg", *(f"x{i}" for i in range(n_steps + 1)), "sources"]
+        kernels = ["first", *["step"] * n_steps, "last"]
+        nodes = [
+            onnx.helper.make_node("MatMul", [names[i], kernel], [names[i + 1]])
+            for i, kernel in enumerate(kernels)
+        ]
+        ports = [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", size])
+            for name, size in (("eeg", 31), ("sources", n_dipoles))
+        ]
+        graph = onnx.helper.make_graph(nodes, "deep", ports[:1], ports[1:], weights)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+        model.ir_version = 9
+        return model.SerializeToString()
+
+    return make
+
+
+@pytest.fixture
+def slow_bundle(
+    tmp_path: Path, shipped: Bundle, deep_model: Callable[[int, int], bytes]
+) -> Callable[[int], Path]:
+    """Write a bundle on the shipped head whose network takes about 0.04 ms a step and sample."""
+
+    def write(n_steps: int) -> Path:
+        folder = tmp_path / f"slow-{n_steps}"
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(deep_model(shipped.head.n_dipoles, n_steps))
+        shutil.copy(shipped.path / "head.npz", folder)
+        digests = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+        }
+        (folder / "card.json").write_text(json.dumps({"sha256": digests}))
+        return folder
+
+    return write
+
+
 @pytest.fixture
 def recording() -> Callable[[str], Path]:
     """Return the path of a public recording, which lies beside the project, not in it."""
@@ -147,6 +206,23 @@ def convdip(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def prime() -> Callable[[pylsl.StreamOutlet, int, pylsl.StreamInlet], None]:
+    """Send zeros until a client gets some, then let it read all: liblsl may lose the first
+    samples of a connection.
+    """
+
+    def send(sender: pylsl.StreamOutlet, n_channels: int, client: pylsl.StreamInlet) -> None:
+        deadline = time.monotonic() + 20
+        while not len(client.pull_chunk(timeout=0.1, max_samples=1, as_numpy=True)[1]):
+            assert time.monotonic() < deadline, "the client never got a sample"
+            sender.push_chunk(np.zeros((1, n_channels), np.float32), [pylsl.local_clock()])
+        while len(client.pull_chunk(timeout=0.3, max_samples=1, as_numpy=True)[1]):
+            pass
+
+    return send
 
 
 @pytest.fixture

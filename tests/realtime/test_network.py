@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -5,7 +7,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from realtime.errors import BundleError, ProviderError
-from realtime.network import Network
+from realtime.network import Network, _quickest, open_network
+from realtime.session import FixedBatches, open_session
 
 
 def linear_model(n_inputs, n_dipoles, takes="eeg", gives="sources", batch="n"):
@@ -72,3 +75,79 @@ def test_cuda_is_never_replaced_in_silence(shipped):
     else:
         assert network.provider == "CUDAExecutionProvider"
         assert "CUDAExecutionProvider" in ort.get_available_providers()
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 11])
+def test_bound_arrays_give_what_a_plain_run_gives(shipped, n):
+    """On the CPU, the way that arrays take on CUDA: fixed places, padded batches."""
+    session = open_session(shipped.model, "cpu", 1)
+    bound = FixedBatches(session, "topography", (7, 11, 1), 5124, (1, 4), "cpu")
+    rng = np.random.default_rng(0)
+    for _ in range(2):  # the second time, the places hold what was there before
+        inputs = rng.standard_normal((n, 7, 11, 1)).astype(np.float32)
+        maps = bound(inputs, np.empty((n, 5124), np.float32))
+        [expected] = session.run(["sources"], {"topography": inputs})
+        np.testing.assert_array_equal(maps, expected)
+
+
+def test_maps_can_be_written_where_they_are_wanted(shipped):
+    network = Network(shipped.model, shipped.head, "cpu")
+    inputs = np.random.default_rng(0).standard_normal((5, 77)).astype(np.float32)
+    wanted = np.full((7, 5124), np.nan, np.float32)
+    network(inputs, out=wanted[1:6])
+    np.testing.assert_array_equal(wanted[1:6], network(inputs))
+    assert np.isnan(wanted[[0, 6]]).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_neither_batch_nor_threads_change_a_map(shipped, precision):
+    model = {"fp32": shipped.model, "int8": shipped.int8}[precision]
+    inputs = np.random.default_rng(0).standard_normal((64, 77)).astype(np.float32)
+    maps = Network(model, shipped.head, "cpu")(inputs)
+    for threads in (1, 2):
+        network = Network(model, shipped.head, "cpu", threads)
+        for first, last in ((0, 1), (5, 7), (3, 64)):
+            np.testing.assert_array_equal(network(inputs[first:last]), maps[first:last])
+
+
+def test_int8_is_taken_only_when_it_is_asked_for(shipped):
+    """Its maps differ from fp32's by more than a thousandth, so that auto leaves it."""
+    assert 1e-3 < shipped.int8_deviation < 0.05
+    assert open_network(shipped, "cpu", "auto").precision == "fp32"
+    network = open_network(shipped, "auto", "int8")
+    assert (network.precision, network.provider) == ("int8", "CPUExecutionProvider")
+    rng = np.random.default_rng(0)
+    topographies = (rng.standard_normal((200, 31)) @ shipped.head.interpolation.T).astype(
+        np.float32
+    )
+    fp32 = Network(shipped.model, shipped.head, "cpu")(topographies)
+    deviation = np.abs(network(topographies) - fp32).max(axis=1) / fp32.max(axis=1)
+    assert 0 < deviation.max() < 2 * shipped.int8_deviation
+
+
+@pytest.mark.parametrize("quicker", ["fp32", "int8"])
+def test_auto_takes_the_quicker_of_two_precisions_whose_maps_are_the_same(
+    shipped, toy_head, deep_model, quicker
+):
+    card = {**shipped.card, "precision": {"int8": {"largest_deviation": 1e-4}}}
+    quick, slow = linear_model(31, 324)[0], deep_model(324, 60)
+    fp32, int8 = (quick, slow) if quicker == "fp32" else (slow, quick)
+    same = replace(shipped, model=fp32, int8=int8, head=toy_head, card=card)
+    assert open_network(same, "cpu", "auto").precision == quicker
+    assert open_network(same, "cpu", "fp32").precision == "fp32"
+
+
+def test_a_precision_that_cannot_be_had_is_an_error(shipped):
+    without = replace(shipped, int8=None)
+    assert without.int8_deviation == float("inf")
+    with pytest.raises(BundleError, match="no int8 weights: make them with"):
+        open_network(without, "cpu", "int8")
+    with pytest.raises(ProviderError, match="int8 weights run on the CPU alone"):
+        open_network(shipped, "cuda", "int8")
+
+
+def test_the_quickest_network_is_chosen(toy_head, deep_model):
+    quick = Network(linear_model(31, 324)[0], toy_head, "cpu")
+    slow = Network(deep_model(324, 60), toy_head, "cpu")
+    assert _quickest([slow, quick]) is quick
+    assert _quickest([slow]) is slow

@@ -10,6 +10,7 @@ import pytest
 from realtime import match_montage
 from realtime.errors import StreamError
 from realtime.inlet import Inlet, describe, find_streams, resolve
+from realtime.network import Network
 from realtime.outlet import Provenance, SourceOutlet
 from realtime.player import eeg_outlet, play
 
@@ -44,6 +45,20 @@ def test_samples_and_stamps_come_as_they_were_sent(unique, fmt):
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, samples)
     np.testing.assert_array_equal(got_stamps, stamps)
+
+
+def test_what_waits_is_counted_and_can_be_taken_without_waiting(unique):
+    sender = outlet(unique)
+    inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
+    assert inlet.pull(10, wait=False) is None
+    assert sender.wait_for_consumers(5.0)
+    sender.push_chunk(np.zeros((100, 4)), (pylsl.local_clock() + np.arange(100) / 100).tolist())
+    assert len(inlet.pull(30).timestamps) == 30
+    deadline = time.monotonic() + 5
+    while inlet.n_waiting() < 70:
+        assert time.monotonic() < deadline
+    assert len(inlet.pull(100, wait=False).timestamps) == 70
+    assert inlet.n_waiting() == 0
 
 
 def test_an_ended_stream_says_so(unique):
@@ -131,7 +146,8 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     sender = eeg_outlet(unique, labels, 250.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
     montage = match_montage(labels, inlet.description.units, shipped.head.channels)
-    published = SourceOutlet(unique, Provenance(inlet.description, montage, shipped, "CPU"))
+    network = Network(shipped.model, shipped.head, "cpu")
+    published = SourceOutlet(unique, Provenance(inlet.description, montage, shipped, network))
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 5.0, settle_s=0.0), recover=False)
     info = client.info(timeout=5.0)
 
@@ -147,6 +163,7 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     assert provenance.child_value("input_name") == unique
     assert provenance.child_value("model_sha256") == shipped.sha256
     assert provenance.child_value("interpolated_channels") == "FT9, TP10"
-    assert provenance.child_value("provider") == "CPU"
+    assert provenance.child_value("provider") == "CPUExecutionProvider"
+    assert (provenance.child_value("precision"), provenance.child_value("threads")) == ("fp32", "1")
     assert info.desc().child("source_space").child_value("n_left") == "2562"
     del client, published, sender

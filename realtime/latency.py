@@ -1,0 +1,73 @@
+"""How old samples are at each stage of their way, over the latest few thousand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# From a sample's time stamp to the end of each stage's work on it; together they are its age.
+STAGES = ("arrival", "preparation", "inference", "scaling", "publishing")
+AGE = "age"
+PERCENTILES = (50, 95, 99)
+WINDOW = 4096
+
+
+class Latency:
+    """A sliding window over the latest 4,096 samples.
+
+    ``arrival`` is a sample's age when the service has it: everything that the amplifier, LSL
+    and the queue before the network take. The other stages are the service's own work;
+    ``age`` is the sum, time stamp → published.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = np.zeros((len(STAGES) + 1, WINDOW), np.float32)
+        self._n = 0
+
+    def add(self, timestamps: NDArray[np.float64], reached_s: tuple[float, ...]) -> None:
+        """Take in a batch.
+
+        Parameters
+        ----------
+        timestamps : ndarray, shape (n_times,)
+            LSL time.
+        reached_s : tuple of float
+            LSL time at which each of the stages was done with the batch.
+        """
+        n = len(timestamps)
+        first = self._n % WINDOW
+        if n == 1:  # the usual case, in one step
+            stamp = timestamps.item()
+            pulled_s, prepared_s, inferred_s, scaled_s, published_s = reached_s
+            self._seconds[:, first] = (
+                pulled_s - stamp,
+                prepared_s - pulled_s,
+                inferred_s - prepared_s,
+                scaled_s - inferred_s,
+                published_s - scaled_s,
+                published_s - stamp,
+            )
+            self._n += 1
+            return
+        # A batch's samples lie side by side: two slices at most, and mostly one.
+        for places, stamps in (
+            (slice(first, first + n), timestamps[: WINDOW - first]),
+            (slice(0, max(0, first + n - WINDOW)), timestamps[WINDOW - first :]),
+        ):
+            if not len(stamps):
+                continue
+            self._seconds[0, places] = reached_s[0] - stamps
+            for stage in range(1, len(STAGES)):
+                self._seconds[stage, places] = reached_s[stage] - reached_s[stage - 1]
+            self._seconds[-1, places] = reached_s[-1] - stamps
+        self._n += n
+
+    def percentiles_ms(self) -> dict[str, NDArray[np.float32]]:
+        """Return 50th, 95th and 99th percentile of each stage and of the age; NaN for none."""
+        n = min(self._n, WINDOW)
+        if not n:
+            return {name: np.full(len(PERCENTILES), np.nan, np.float32) for name in (*STAGES, AGE)}
+        # Sorted once for all of them (nearest rank): np.percentile takes ten times as long.
+        ranks = [round(percentile / 100 * (n - 1)) for percentile in PERCENTILES]
+        values = np.sort(self._seconds[:, :n], axis=1)[:, ranks] * 1e3
+        return dict(zip((*STAGES, AGE), values, strict=True))
