@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import tomllib
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,8 @@ app = App(
     help_format="plaintext",
 )
 
+log = logging.getLogger(__name__)
+
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
@@ -38,6 +41,7 @@ def demo(
     model: str = DEFAULT_MODEL,
     provider: Provider = "auto",
     seed: int = 1,
+    display: Annotated[bool, Parameter(negative="")] = False,
     json_: Json = False,
 ) -> int:
     """Show that it works: simulated EEG with known sources, through the real service.
@@ -56,13 +60,15 @@ def demo(
         Where the network runs.
     seed : int
         Of the simulated session.
+    display : bool
+        Watch it on the live cortex; without a screen, the picture convdip-demo.png is drawn.
     json_ : bool
         Print the report as one JSON object on the last line.
     """
     from realtime.demo import run_demo
 
     exit_on_termination()
-    report = run_demo(model, seconds, seed, provider, status_printer())
+    report = run_demo(model, seconds, seed, provider, status_printer(), is_displayed=display)
     if json_:
         print(json.dumps({**asdict(report), "ok": report.ok}))
         return 0 if report.ok else 1
@@ -124,6 +130,7 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
 def run(
     *,
     settings: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008
+    display: Annotated[bool, Parameter(negative="")] = False,
     json_: Json = False,
 ) -> int:
     """Image an EEG stream and publish its sources, until stopped with Ctrl-C.
@@ -135,21 +142,34 @@ def run(
     settings : RunConfig
         All of them can also stand in the table [run] of a TOML file: convdip run --config
         lab.toml
+    display : bool
+        Open the live cortex beside it, in a process of its own; close and open it as you like.
     json_ : bool
         Print a summary as one JSON object at the end.
     """
     from pylsl import local_clock
 
+    from realtime.display.app import display_beside
     from realtime.health import Health, status_line
     from realtime.service import serve
 
     # A log file of eight hours wants a line a minute, a person one a second.
     show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
 
-    def on_status(health: Health) -> None:
-        show(status_line(health, local_clock()))
+    stop = stop_on_signal()
+    with display_beside(settings) if display else nullcontext() as window:
 
-    summary = serve(settings, stop_on_signal(), on_status)
+        def on_status(health: Health) -> None:
+            nonlocal window
+            show(status_line(health, local_clock()))
+            try:
+                if window is not None:
+                    window.check_alive()
+            except ConvDipError as error:  # the service goes on without it
+                log.warning("%s", error)
+                window = None
+
+        summary = serve(settings, stop, on_status)
     if json_:
         print(json.dumps(summary))
     else:
@@ -157,6 +177,31 @@ def run(
             "\nstopped: {published} samples published, {dropped} dropped, {missing} missing in "
             "the input".format(**summary)
         )
+    return 0
+
+
+@app.command
+def display(*, name: str | None = None, model: str | None = None, json_: Json = False) -> int:
+    """Open the live cortex: what a service publishes, and whether it can be trusted.
+
+    Any computer in the same network will do. '?' in the window shows the keys.
+
+    Example: convdip display --name Lab
+
+    Parameters
+    ----------
+    name : str
+        The service's --name; without it the only one there is, or the one chosen in the window.
+    model : str
+        Model bundle of the service, where it is not a shipped one.
+    json_ : bool
+        Print frame times and ages as one JSON object when the window is closed.
+    """
+    from realtime.display.app import run_display
+
+    summary = run_display(name, model, stop_on_signal())
+    if json_:
+        print(json.dumps(summary))
     return 0
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pylsl
 from pylsl.util import LostError
 
 from realtime.bundle import load_bundle
-from realtime.errors import StreamError
+from realtime.display.app import check_installed, has_screen
+from realtime.errors import DisplayError, StreamError
 from realtime.head import Head
 from realtime.outlet import sources_stream_name
 from realtime.processes import START_S, Process, connect, private_lsl
@@ -26,12 +28,22 @@ from realtime.session import Provider
 from realtime.simulation import LEAD_IN_S, truth_stream_name
 from realtime.verdict import PlayedSession, PlayedSource, Received, Report, distances_mm, judge
 
+if TYPE_CHECKING:
+    from realtime.display.filmstrip import Filmstrip
+
 SFREQ_HZ = 500.0
+PICTURE = Path("convdip-demo.png")
 PATIENCE_S = 5.0
 
 
 def run_demo(
-    model: str, seconds: float, seed: int, provider: Provider, on_status: Callable[[str], None]
+    model: str,
+    seconds: float,
+    seed: int,
+    provider: Provider,
+    on_status: Callable[[str], None],
+    *,
+    is_displayed: bool = False,
 ) -> Report:
     """Play, image, compare.
 
@@ -46,7 +58,17 @@ def run_demo(
     provider : 'auto', 'cuda' or 'cpu'
     on_status : callable
         Gets one line a second.
+    is_displayed : bool
+        Open the live cortex meanwhile; draw `PICTURE` where there is no screen.
+
+    Raises
+    ------
+    DisplayError
+        If the live cortex is not installed.
     """
+    if is_displayed:
+        check_installed()
+    has_window = is_displayed and has_screen()
     bundle = load_bundle(model)
     name = f"ConvDipDemo{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:
@@ -64,22 +86,40 @@ def run_demo(
             str(seed),
         ]
         simulate += ["--sfreq-hz", str(SFREQ_HZ), "--model", model]
+        processes = []
+        if has_window:
+            display = ["realtime", "display", "--name", name, "--model", model]
+            processes.append(stack.enter_context(Process(display, settings)))
         simulator = stack.enter_context(Process(simulate, settings))
         run = ["realtime", "run", "--input", name, "--name", name, "--model", model, "--json"]
         run += ["--provider", provider, "--wait-s", str(START_S)]
         service = stack.enter_context(Process(run, settings))
+        processes += [simulator, service]
         # The truth first: the session starts as soon as the service listens to its EEG.
-        truth = connect(truth_stream_name(name), (simulator, service))
-        sources = connect(sources_stream_name(name), (simulator, service))
+        truth = connect(truth_stream_name(name), processes)
+        sources = connect(sources_stream_name(name), processes)
         # Held while it is read: its XML elements point into it.
         info = sources.info(timeout=START_S)
         runs_on = info.desc().child("provenance").child_value("provider")
         on_status(f"the service runs on {runs_on}")
+        filmstrip = _filmstrip() if is_displayed and not has_window else None
         received, played = _watch(
-            sources, truth, bundle.head, LEAD_IN_S + seconds, (simulator, service), on_status
+            sources, truth, bundle.head, LEAD_IN_S + seconds, processes, on_status, filmstrip
         )
         provider_used = service.end_with_json()["provider"]
+    if filmstrip is not None and filmstrip.maps:
+        try:
+            filmstrip.save(bundle.head, PICTURE)
+        except OSError as error:
+            raise DisplayError(f"{PICTURE.resolve()}: {error.strerror}") from None
+        on_status(f"no screen here: the first sources are drawn in {PICTURE.resolve()}")
     return judge(received, played, bundle.head, provider_used, bundle.name)
+
+
+def _filmstrip() -> Filmstrip:
+    from realtime.display.filmstrip import Filmstrip  # Pillow is an extra's
+
+    return Filmstrip()
 
 
 def _watch(
@@ -87,8 +127,9 @@ def _watch(
     truth: pylsl.StreamInlet,
     head: Head,
     seconds: float,
-    processes: tuple[Process, ...],
+    processes: Sequence[Process],
     on_status: Callable[[str], None],
+    filmstrip: Filmstrip | None,
 ) -> tuple[Received, PlayedSession]:
     """Read the service's output and the truth until the session's end."""
     received = Received()
@@ -103,6 +144,8 @@ def _watch(
             )
             if len(stamps):
                 received.add(chunk, stamps, pylsl.local_clock())
+                if filmstrip is not None:
+                    filmstrip.see(chunk, stamps)
                 last_news = time.monotonic()
             messages = [] if end else truth.pull_chunk(timeout=0.0)[0]
         except LostError:
@@ -113,6 +156,8 @@ def _watch(
                 end = message["end"]
             else:
                 played.append(PlayedSource(**message))
+                if filmstrip is not None:
+                    filmstrip.announce(played[-1])
         if time.monotonic() - last_news > (PATIENCE_S if received.n else START_S):
             for process in processes:
                 process.check_alive()

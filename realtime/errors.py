@@ -45,3 +45,7 @@ class RecordingError(ConvDipError):
 
 class ConfigError(ConvDipError):
     """A setting is unknown or out of range."""
+
+
+class DisplayError(ConvDipError):
+    """No window can be opened here."""

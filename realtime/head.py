@@ -35,8 +35,8 @@ class Head:
     normals : ndarray, shape (n_dipoles, 3)
         Unit vectors out of the cortex; a positive moment points along them.
     triangles : ndarray of int, shape (n_triangles, 3)
-    inflated_m : ndarray, shape (n_dipoles, 3)
-        For display.
+    pial_m, inflated_m : ndarray, shape (n_dipoles, 3)
+        Where the dipoles lie on the pial and the inflated surface, for display.
     sulcal_depth : ndarray, shape (n_dipoles,)
         FreeSurfer's ``sulc``: positive in sulci.
     atlas : ndarray of int, shape (n_dipoles,)
@@ -53,6 +53,7 @@ class Head:
     dipoles_m: Float
     normals: Float
     triangles: NDArray[np.int32]
+    pial_m: Float
     inflated_m: Float
     sulcal_depth: Float
     atlas: NDArray[np.int32]
@@ -83,6 +84,7 @@ class Head:
             "lead_field": (n, p),
             "dipoles_m": (p, 3),
             "normals": (p, 3),
+            "pial_m": (p, 3),
             "inflated_m": (p, 3),
             "sulcal_depth": (p,),
             "atlas": (p,),
@@ -116,6 +118,12 @@ class Head:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
+                lacking = [f.name for f in fields(cls) if f.name not in stored]
+                if lacking:
+                    raise BundleError(
+                        f"the head model has no {', '.join(lacking)}: it is none, or of an older "
+                        "version; export the bundle anew"
+                    )
                 arrays = {f.name: stored[f.name] for f in fields(cls)}
         except FileNotFoundError:
             raise BundleError(f"no head model at {path}") from None

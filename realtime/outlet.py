@@ -16,6 +16,7 @@ from realtime.network import Network
 TO_NAM = np.float32(1e9)
 # What is kept for a client that does not read: 5,124 channels at 500 Hz are 10 MB a second.
 BUFFER_S = 2
+SOURCES_TYPE = "SourceEstimate"
 
 
 def sources_stream_name(name: str) -> str:
@@ -25,12 +26,16 @@ def sources_stream_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the published estimates come from."""
+    """Where the published estimates come from.
+
+    ``unit`` is what the input's unit was said to be, where it was not read from the stream.
+    """
 
     stream: StreamDescription
     montage: Montage
     bundle: Bundle
     network: Network
+    unit: str | None = None
 
 
 class SourceOutlet:
@@ -50,7 +55,7 @@ class SourceOutlet:
         head, stream = provenance.bundle.head, provenance.stream
         info = pylsl.StreamInfo(
             name=sources_stream_name(name),
-            type="SourceEstimate",
+            type=SOURCES_TYPE,
             channel_count=head.n_dipoles,
             nominal_srate=stream.sfreq_hz,
             channel_format=pylsl.cf_float32,
@@ -104,6 +109,7 @@ def _describe(info: pylsl.StreamInfo, provenance: Provenance) -> None:
             "input_name": stream.name,
             "input_source_id": stream.source_id,
             "input_hostname": stream.hostname,
+            "input_unit": provenance.unit or "as stated",
             "model": bundle.name,
             "model_sha256": bundle.sha256,
             "provider": provenance.network.provider,

@@ -117,7 +117,8 @@ class Loop:
     ) -> None:
         self._stream = stream
         self._imager = Imager(bundle, montage, network)
-        self._outlet = SourceOutlet(config.name, Provenance(stream, montage, bundle, network))
+        provenance = Provenance(stream, montage, bundle, network, config.unit)
+        self._outlet = SourceOutlet(config.name, provenance)
         self._quality = QualityOutlet(config.name, stream)
         self._events = EventOutlet(config.name)
         self._overload = config.overload, config.max_backlog_s

@@ -98,6 +98,7 @@ def toy_head(shipped: Bundle) -> Head:
         dipoles_m=dipoles_m.astype(np.float32),
         normals=normals.astype(np.float32),
         triangles=np.concatenate([triangles, triangles + n]),
+        pial_m=dipoles_m.astype(np.float32),
         inflated_m=dipoles_m.astype(np.float32),
         sulcal_depth=np.zeros(2 * n, np.float32),
         atlas=np.repeat([0, 1], n).astype(np.int32),

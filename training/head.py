@@ -233,6 +233,7 @@ def assemble_head(config: HeadConfig, forward: mne.Forward, anatomy: Anatomy) ->
         dipoles_m=dipoles_m.astype(np.float32),
         normals=normals.astype(np.float32),
         triangles=np.concatenate(triangles).astype(np.int32),
+        pial_m=_pial(subject_dir, vertices).astype(np.float32),
         inflated_m=_inflated(subject_dir, vertices).astype(np.float32),
         sulcal_depth=_per_vertex(subject_dir, "sulc", vertices, freesurfer.read_morph_data).astype(
             np.float32
@@ -255,6 +256,11 @@ def _per_vertex(
         for hemisphere, chosen in zip(("lh", "rh"), vertices, strict=True)
     ]
     return np.concatenate(parts)
+
+
+def _pial(subject_dir: Path, vertices: list[NDArray[np.int64]]) -> NDArray[Any]:
+    """Read the pial surfaces, in metres."""
+    return _per_vertex(subject_dir, "pial", vertices, lambda path: mne.read_surface(path)[0] * 1e-3)
 
 
 def _inflated(subject_dir: Path, vertices: list[NDArray[np.int64]]) -> NDArray[Any]:

@@ -1,0 +1,227 @@
+"""The last half minute, in memory of a fixed size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LENGTH_S = 30.0
+# Source maps kept a second; in between, peak and mean of all samples are.
+FRAME_HZ = 50.0
+# Stamps that jump back by more are another run of the source.
+BACK_S = 0.5
+
+Float = NDArray[np.float32]
+
+
+def _held(shape: tuple[int, int]) -> Float:
+    """Return zeros whose memory is taken now: what is used later must not look like a leak."""
+    zeros: Float = np.empty(shape, np.float32)
+    zeros.fill(0.0)
+    return zeros
+
+
+class Ring:
+    """The latest rows with their stamps, always readable as one piece.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    """
+
+    def __init__(self, n_rows: int, n_columns: int) -> None:
+        # Twice the length: when the end is reached, the latest half moves to the front.
+        self._rows = _held((2 * n_rows, n_columns))
+        self._stamps = np.zeros(2 * n_rows)
+        self._n_rows = n_rows
+        self._start = self._end = 0
+
+    def append(self, rows: Float, stamps: NDArray[np.float64]) -> None:
+        """Add rows, and forget what is too old, or is of another run."""
+        rows, stamps = rows[-self._n_rows :], stamps[-self._n_rows :]
+        if not len(stamps):
+            return
+        if self._end > self._start:
+            newest = self._stamps[self._end - 1]
+            if stamps[0] < newest - BACK_S:
+                self.clear()
+            else:  # a stamp that is a little early must not break the order
+                stamps = np.maximum(stamps, newest)
+        stamps = np.maximum.accumulate(stamps)
+        n = len(stamps)
+        if self._end + n > len(self._stamps):
+            kept = slice(max(self._start, self._end - self._n_rows), self._end)
+            n_kept = kept.stop - kept.start
+            self._rows[:n_kept] = self._rows[kept]
+            self._stamps[:n_kept] = self._stamps[kept]
+            self._start, self._end = 0, n_kept
+        self._rows[self._end : self._end + n] = rows
+        self._stamps[self._end : self._end + n] = stamps
+        self._end += n
+        self._start = max(self._start, self._end - self._n_rows)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._start = self._end = 0
+
+    @property
+    def stamps(self) -> NDArray[np.float64]:
+        """All stamps kept; a view."""
+        return self._stamps[self._start : self._end]
+
+    @property
+    def rows(self) -> Float:
+        """All rows kept; a view."""
+        return self._rows[self._start : self._end]
+
+    def between(self, first_s: float, last_s: float) -> tuple[Float, NDArray[np.float64]]:
+        """Return rows and stamps of a stretch of time; views."""
+        low, high = np.searchsorted(self.stamps, (first_s, last_s), "right")
+        return self.rows[low:high], self.stamps[low:high]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A source map to look at.
+
+    Attributes
+    ----------
+    moments_nam : ndarray, shape (n_dipoles,)
+    stamp : float
+        Of its newest sample.
+    """
+
+    moments_nam: Float
+    stamp: float
+
+
+class SourceHistory:
+    """Source maps of the last 30 s at 50 Hz: the last sample, the peak and the mean of each.
+
+    Peaks between two pictures are kept, so that peak hold misses none.
+
+    Parameters
+    ----------
+    n_dipoles : int
+    """
+
+    def __init__(self, n_dipoles: int) -> None:
+        n_slots = round(LENGTH_S * FRAME_HZ)
+        self._last = _held((n_slots, n_dipoles))
+        self._peak = _held((n_slots, n_dipoles))
+        self._mean = _held((n_slots, n_dipoles))
+        self._n_in = np.zeros(n_slots, np.int64)
+        self._stamp = np.full(n_slots, -np.inf)
+        self._n_slots = n_slots
+        self._n_frames = 0
+        self._bin = -1
+        self.n_samples = 0
+
+    def add(self, moments_nam: Float, stamps: NDArray[np.float64]) -> None:
+        """Take over samples, in order of time.
+
+        Parameters
+        ----------
+        moments_nam : ndarray, shape (n_times, n_dipoles)
+        stamps : ndarray, shape (n_times,)
+        """
+        if not len(stamps):
+            return
+        if stamps[0] < self.newest_s - BACK_S:
+            self.clear()
+        stamps = np.maximum.accumulate(np.maximum(stamps, self.newest_s))
+        bins = np.floor(stamps * FRAME_HZ).astype(np.int64)
+        starts = np.flatnonzero(np.diff(bins, prepend=bins[0] - 1))
+        for start, end in zip(starts, [*starts[1:], len(bins)], strict=True):
+            part = moments_nam[start:end]
+            slot = (self._n_frames - 1) % self._n_slots
+            if self._n_frames == 0 or bins[start] != self._bin:
+                self._bin = int(bins[start])
+                slot = self._n_frames % self._n_slots
+                self._n_frames += 1
+                self._peak[slot], self._mean[slot], self._n_in[slot] = 0.0, 0.0, 0
+            np.maximum(self._peak[slot], np.abs(part).max(axis=0), out=self._peak[slot])
+            n = self._n_in[slot] + len(part)
+            self._mean[slot] += (part.sum(axis=0) - len(part) * self._mean[slot]) / n
+            self._n_in[slot] = n
+            self._last[slot] = part[-1]
+            self._stamp[slot] = stamps[end - 1]
+        self.n_samples += len(stamps)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._n_frames, self._bin = 0, -1
+        self._stamp[:] = -np.inf
+
+    @property
+    def newest_s(self) -> float:
+        """Stamp of the newest sample; minus infinity for none."""
+        return float(self._stamp[(self._n_frames - 1) % self._n_slots])
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the newest map holds numbers alone."""
+        newest = self._last[(self._n_frames - 1) % self._n_slots]
+        return bool(np.isfinite(newest).all())
+
+    @property
+    def oldest_s(self) -> float:
+        """Stamp of the oldest map kept; minus infinity for none."""
+        if self._n_frames < self._n_slots:
+            return float(self._stamp[0])
+        return float(self._stamp[self._n_frames % self._n_slots])
+
+    def _slots(self, last_s: float, length_s: float) -> NDArray[np.intp]:
+        """Return the slots that end within a stretch of time, oldest first; at least one."""
+        n = min(self._n_frames, self._n_slots)
+        order = (self._n_frames - n + np.arange(n)) % self._n_slots
+        stamps = self._stamp[order]
+        end = max(int(np.searchsorted(stamps, last_s, "right")), 1)
+        start = int(np.searchsorted(stamps, stamps[end - 1] - length_s, "right"))
+        return order[min(start, end - 1) : end]
+
+    def at(self, time_s: float, smooth_s: float = 0.0, hold_s: float = 0.0) -> Shown | None:
+        """Return what to show of a time; None if there is nothing.
+
+        Parameters
+        ----------
+        time_s : float
+            The newest map that is not later is shown.
+        smooth_s : float
+            The mean over all samples of so long before, in steps of a fiftieth; 0: that one
+            sample.
+        hold_s : float
+            The largest absolute moment each dipole had within so long before; 0: none.
+        """
+        if not self._n_frames:
+            return None
+        newest = self._slots(time_s, 0.0)[-1]
+        stamp = float(self._stamp[newest])
+        if hold_s:
+            return Shown(self._peak[self._slots(time_s, hold_s)].max(axis=0), stamp)
+        if smooth_s:
+            slots = self._slots(time_s, smooth_s)
+            share = self._n_in[slots] / self._n_in[slots].sum()
+            mean: Float = share.astype(np.float32) @ self._mean[slots]
+            return Shown(mean, stamp)
+        return Shown(self._last[newest], stamp)
+
+    def peaks_nam(self, length_s: float) -> Float:
+        """Return the largest moment of each map kept, over the latest seconds."""
+        if not self._n_frames:
+            return np.zeros(0, np.float32)
+        peaks: Float = self._peak[self._slots(self.newest_s, length_s)].max(axis=1)
+        return peaks
+
+    def maps(self, length_s: float) -> Float:
+        """Return single samples of the latest seconds, absolute, 50 a second.
+
+        Returns
+        -------
+        maps : ndarray, shape (n_maps, n_dipoles)
+        """
+        if not self._n_frames:
+            return self._last[:0]
+        return np.abs(self._last[self._slots(self.newest_s, length_s)])

@@ -1,0 +1,144 @@
+"""Pictures of the main states of the live cortex, taken from real services on real streams."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import mne
+import pylsl
+from PySide6.QtCore import QSettings, QSize
+from PySide6.QtWidgets import QApplication
+
+from realtime.bundle import load_bundle
+from realtime.display.feed import Feed
+from realtime.display.window import Window
+from realtime.processes import Process, private_lsl
+from realtime.simulation import simulate_session
+
+DOCS = Path("docs")
+PATIENCE_S = 40.0
+SFREQ_HZ = 500.0
+NOT_MEASURED = ("FT9", "C4", "O1")
+
+
+def show(name: str, folder: Path) -> Window:
+    """Open a window with settings of its own."""
+    store = QSettings(str(folder / f"{name}.ini"), QSettings.Format.IniFormat)
+    window = Window(Feed(name), store)
+    window.resize(QSize(1280, 800))
+    window.show()
+    return window
+
+
+def wait(is_so: Callable[[], bool], what: str) -> None:
+    """Let windows live until something is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"never seen: {what}")
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def rest(seconds: float) -> None:
+    """Let windows live for a while."""
+    end = time.monotonic() + seconds
+    wait(lambda: time.monotonic() > end, "the end")
+
+
+def take(window: Window, state: str) -> None:
+    """Write a picture."""
+    window.grab().save(str(DOCS / f"display-{state}.png"))
+    print(f"docs/display-{state}.png")
+
+
+def has_report(window: Window) -> bool:
+    """Whether the service has said how it does."""
+    return window.feed.service is not None and bool(window.feed.quality(pylsl.local_clock()))
+
+
+def is_clear(window: Window, *, with_truth: bool = True) -> bool:
+    """Whether a strong source is on, and seen from the side."""
+    frame, head = window.cortex.frame, window.cortex.head
+    if frame is None or head is None or frame.strength.max() < 0.6:
+        return False
+    dipole = frame.truth if with_truth else int(frame.strength.argmax())
+    if dipole is None or frame.strength[dipole] < 0.4:
+        return False
+    outward = head.normals[dipole, 0] * (-1 if dipole < head.n_left else 1)
+    return bool(window.cortex.places_of(dipole)) and bool(outward > 0.3)
+
+
+def simulated(folder: Path, env: dict[str, str]) -> None:
+    """Take start, live, paused and stale, of a simulated session."""
+    window = show("Lab", folder)
+    with Process(["realtime", "simulate", "--name", "Amplifier", "--seconds", "300"], env) as eeg:
+        wait(lambda: window.start_page.table.rowCount() > 1, "the stream in the list")
+        rest(0.5)
+        take(window, "start")
+        run = ["realtime", "run", "--input", "Amplifier", "--name", "Lab"]
+        with Process(run, env):
+            wait(lambda: has_report(window), "the service")
+            rest(14)  # a full strip, and a scale that has settled
+            wait(lambda: is_clear(window), "a clear source")
+            window.cortex.clicked.emit(window.cortex.frame.truth)
+            rest(8)
+            wait(lambda: is_clear(window), "a clear source")
+            take(window, "live")
+            window.toggle_pause()
+            window.controls.slid.emit(0.85)
+            rest(0.5)
+            take(window, "paused")
+            window.toggle_pause()
+            for name, number in (("theme", 1), ("surface", 1), ("is_free", 0)):
+                window.settings.choose(name, number)
+            window.apply_settings()
+            rest(2)
+            wait(lambda: is_clear(window), "a clear source")
+            take(window, "light")
+            window.settings.choose("theme", 0)
+            window.settings.choose("surface", 0)
+            window.apply_settings()
+            rest(2)
+            wait(lambda: is_clear(window), "a clear source")
+            os.kill(eeg.pid, signal.SIGSTOP)
+            rest(1.2)
+            take(window, "stale")
+    window.close()
+
+
+def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
+    """Play a recording in which electrodes are missing."""
+    head = load_bundle().head
+    session = simulate_session(head, 60.0, SFREQ_HZ, 4)
+    info = mne.create_info(list(head.channels), SFREQ_HZ, "eeg")
+    raw = mne.io.RawArray(session.eeg_uv.T * 1e-6, info, verbose="error")
+    path = folder / "session_raw.fif"
+    raw.drop_channels(NOT_MEASURED).save(path, verbose="error")
+    window = show("Ward", folder)
+    replay = ["realtime", "replay", str(path), "--name", "Recording", "--loop"]
+    run = ["realtime", "run", "--input", "Recording", "--name", "Ward"]
+    with Process(replay, env), Process(run, env):
+        wait(lambda: has_report(window), "the service")
+        rest(10)
+        wait(lambda: is_clear(window, with_truth=False), "a clear source")
+        take(window, "bad-electrodes")
+    window.close()
+
+
+def main() -> None:
+    """Take all pictures."""
+    app = QApplication([])
+    with tempfile.TemporaryDirectory() as made, private_lsl() as env:
+        simulated(Path(made), env)
+        with_bad_electrodes(Path(made), env)
+    app.quit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""A service in the test's own process: its real outlets, fed by the test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pylsl
+import pytest
+
+from realtime.bundle import Bundle
+from realtime.events import EventOutlet
+from realtime.frame import SourceFrame
+from realtime.head import Head
+from realtime.health import Health
+from realtime.inlet import StreamDescription
+from realtime.montage import match_montage
+from realtime.network import Network, open_network
+from realtime.outlet import Provenance, SourceOutlet
+from realtime.patches import patch_dictionary
+from realtime.player import eeg_outlet
+from realtime.quality import QualityOutlet
+
+SFREQ_HZ = 250.0
+
+
+class Publisher:
+    """Publishes source maps and EEG that a test decides on."""
+
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        network: Network,
+        n_missing: int = 0,
+        sample_format: str = "float32",
+    ) -> None:
+        head = bundle.head
+        self.name, self.head = name, head
+        self._labels = head.channels[: len(head.channels) - n_missing]
+        source_id = f"{name}-eeg"
+        self._eeg = eeg_outlet(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
+        if sample_format == "double64":
+            self._eeg = in_doubles(self._eeg)
+        host = self._eeg.get_info().hostname()
+        units = ("microvolts",) * len(self._labels)
+        stream = StreamDescription(f"{name}EEG", source_id, host, self._labels, units, SFREQ_HZ)
+        montage = match_montage(self._labels, units, head.channels)
+        self._sources = SourceOutlet(name, Provenance(stream, montage, bundle, network))
+        self._quality, self.events = QualityOutlet(name, stream), EventOutlet(name)
+        self.health = Health(SFREQ_HZ, pylsl.local_clock(), n_bad=n_missing)
+        self.moments_nam = np.zeros(head.n_dipoles, np.float32)
+        self.late_s = 0.0
+        self._sent_s = pylsl.local_clock()
+
+    def patch(self, dipole: int, peak_nam: float) -> None:
+        """From now on a patch around a dipole is active."""
+        shape = patch_dictionary(self.head.triangles, self.head.dipoles_m, 5)[[dipole]]
+        self.moments_nam = (shape.toarray()[0] * peak_nam).astype(np.float32)
+
+    def send(self) -> None:
+        """Publish what is due by now."""
+        now_s = pylsl.local_clock()
+        n = int((now_s - self._sent_s) * SFREQ_HZ)
+        if not n:
+            return
+        stamps = self._sent_s + (1 + np.arange(n)) / SFREQ_HZ
+        self._sent_s = float(stamps[-1])
+        eeg_uv = self.head.lead_field @ self.moments_nam * 1e-3
+        ripple = 5 * np.sin(2 * np.pi * 10 * stamps)[:, None] * np.ones(len(self._labels))
+        dtype = np.float32 if self._eeg.channel_format == pylsl.cf_float32 else np.float64
+        samples = np.ascontiguousarray(eeg_uv[: len(self._labels)] + ripple, dtype)
+        self._eeg.push_chunk(samples, (stamps - self.late_s).tolist())
+        sources = np.tile(self.moments_nam * np.float32(1e-9), (n, 1))
+        fit = np.full(n, 0.9)
+        frame = SourceFrame(sources, fit, stamps - self.late_s)
+        self._sources.push(frame)
+        self.health.received(stamps - self.late_s, 0)
+        self.health.published(stamps - self.late_s, (now_s,) * 5, fit)
+        self._quality.push_if_due(self.health, now_s)
+
+
+def in_doubles(outlet: pylsl.StreamOutlet) -> pylsl.StreamOutlet:
+    """Return the same stream with wider numbers, as MNE-LSL's player sends them."""
+    narrow = outlet.get_info()
+    info = pylsl.StreamInfo(
+        narrow.name(), "EEG", narrow.channel_count(), SFREQ_HZ, "double64", narrow.source_id()
+    )
+    channels = info.desc().append_child("channels")
+    for label in narrow.get_channel_labels():
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", label)
+        channel.append_child_value("unit", "microvolts")
+    return pylsl.StreamOutlet(info)
+
+
+@pytest.fixture(scope="session")
+def network(shipped: Bundle) -> Network:
+    return open_network(shipped, "cpu", "fp32")
+
+
+@pytest.fixture
+def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable[..., Publisher]]:
+    """Open a service's streams; they close with the test."""
+    opened: list[Publisher] = []
+
+    def start(**how: object) -> Publisher:
+        opened.append(Publisher(unique, shipped, network, **how))
+        return opened[-1]
+
+    yield start
+    opened.clear()
+
+
+@pytest.fixture
+def hand() -> Callable[[Head], int]:
+    """Return a dipole of the left precentral gyrus that is seen from the side."""
+
+    def find(head: Head) -> int:
+        regions = np.array(head.atlas_names)[head.atlas]
+        lateral = np.where(regions == "precentral-lh", head.inflated_m[:, 0], np.inf)
+        return int(lateral.argmin())
+
+    return find
+
+
+def wait_until(is_so: Callable[[], bool], step: Callable[[], object], timeout_s: float) -> None:
+    """Step until something is so."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        step()
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    return wait_until

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from realtime.bundle import Bundle
+from realtime.display.colours import ACTIVITY_MAPS, activity_table, colour_table
+from realtime.display.cortex import DARK, CortexPicture, draw_cortex
+from realtime.display.raster import rasterise
+from realtime.display.view import FOUR_VIEWS, SURFACES, Projection, free_camera, surface
+from realtime.head import Head
+from realtime.patches import patch_dictionary
+
+
+@pytest.fixture(scope="module")
+def picture(shipped: Bundle) -> CortexPicture:
+    return CortexPicture(shipped.head, 600, 420)
+
+
+def patch(head: Head, dipole: int) -> np.ndarray:
+    return patch_dictionary(head.triangles, head.dipoles_m, 5)[[dipole]].toarray()[0]
+
+
+def is_coloured(pixels: np.ndarray) -> np.ndarray:
+    """Whether pixels have a hue: the surface and its surroundings are nearly grey."""
+    return np.ptp(pixels.astype(int), axis=-1) > 40
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_what_is_active_is_hot_and_the_other_hemisphere_is_not(shipped, hand, name):
+    head = shipped.head
+    dipole = hand(head)
+    picture = CortexPicture(head, 600, 420, name)
+    pixels = picture.draw(patch(head, dipole).astype(np.float32))
+    [(x, y)] = picture.places_of(dipole)
+    red, _, blue = pixels[int(y), int(x)].astype(int)
+    assert red > 200 > blue  # the end of the scale is yellow
+    for camera, left, top, width, height in picture.cells:
+        cell = pixels[top : top + height, left : left + width]
+        assert is_coloured(cell).any() == (camera.name == "left, lateral"), camera.name
+
+
+def test_every_dipole_on_the_outside_is_found_where_it_is_drawn(shipped, picture):
+    head = shipped.head
+    seen = 0
+    for dipole in range(0, head.n_dipoles, 37):
+        for x, y in picture.places_of(dipole):
+            found = picture.dipole_at(int(x), int(y))
+            distance_mm = np.linalg.norm(head.inflated_m[found] - head.inflated_m[dipole]) * 1e3
+            assert distance_mm < 4
+            seen += 1
+    assert seen > head.n_dipoles / 37 * 0.8
+
+
+def test_beside_the_cortex_there_is_no_dipole(picture):
+    assert picture.dipole_at(0, 0) is None
+    assert picture.dipole_at(-1, 5) is None
+    assert picture.dipole_at(10**6, 5) is None
+
+
+def test_a_linear_field_is_drawn_exactly():
+    """Between corners values run linearly: a plane must come out as a plane."""
+    corners = np.array([[1.0, 1.0], [38.0, 4.0], [7.0, 29.0]])
+    seen = Projection(corners, np.zeros(3), np.ones(3), np.array([[0, 2, 1]], np.int32))
+    pixels, weights = rasterise(seen, 40, 30, 3)
+    y, x = np.divmod(pixels, 40)
+    plane = corners @ [2.0, -3.0] + 1
+    assert weights @ plane == pytest.approx(2 * (x + 0.5) - 3 * (y + 0.5) + 1, abs=1e-3)
+    area = abs(np.linalg.det(corners[1:] - corners[0])) / 2
+    assert pixels.size == pytest.approx(area, rel=0.05)
+
+
+def test_the_nearer_triangle_covers_the_farther_one():
+    square = np.array([[0.0, 0], [20, 0], [0, 20], [0, 0], [20, 0], [0, 20]])
+    far, near = [0, 1, 2], [3, 4, 5]
+    seen = Projection(square, np.zeros(6), np.ones(6), np.array([far, near], np.int32))
+    _, weights = rasterise(seen, 20, 20, 6)
+    assert not weights[:, :3].nnz or not np.asarray(weights[:, :3].sum()).any()
+    assert np.allclose(np.asarray(weights[:, 3:].sum(axis=1)), 1)
+
+
+def test_below_the_threshold_nothing_is_drawn(shipped, picture):
+    nothing = picture.draw(np.zeros(shipped.head.n_dipoles, np.float32))
+    weak = picture.draw(np.full(shipped.head.n_dipoles, 0.2, np.float32))
+    assert (weak == nothing).all()
+    assert is_coloured(picture.draw(np.ones(shipped.head.n_dipoles, np.float32))).any()
+
+
+def test_a_stale_picture_has_no_colour(shipped, picture):
+    whole = np.ones(shipped.head.n_dipoles, np.float32)
+    assert not is_coloured(picture.draw(whole, is_grey=True)).any()
+
+
+def test_the_outline_of_a_region_lies_in_it(shipped, picture):
+    head = shipped.head
+    region = head.atlas_names.index("precentral-lh")
+    nothing = np.zeros(head.n_dipoles, np.float32)
+    before = picture.draw(nothing)
+    after = picture.draw(nothing, outlined=[region])
+    rows, columns = np.nonzero((before != after).any(axis=-1))
+    assert rows.size > 50
+    for x, y in zip(columns.tolist(), rows.tolist(), strict=True):
+        assert head.atlas[picture.dipole_at(x, y)] == region
+
+
+def test_the_free_camera_shows_both_hemispheres_apart(shipped):
+    head = shipped.head
+    above = CortexPicture(head, 400, 400, cameras=[free_camera(0, 90)])
+    dipoles = [
+        found
+        for x in range(0, 400, 4)
+        for y in range(0, 400, 4)
+        if (found := above.dipole_at(x, y)) is not None
+    ]
+    is_left = np.array(dipoles) < head.n_left
+    assert 0.4 < is_left.mean() < 0.6
+    background = (np.array(DARK.background) * 255).astype(np.uint8)
+    middle = above.draw(np.zeros(head.n_dipoles, np.float32))[:, 200]
+    assert (middle == background).all()  # the gap
+
+
+def test_normals_point_outwards(toy_head):
+    mesh = surface(toy_head, "white")
+    assert np.einsum("ij,ij->i", mesh.normals, toy_head.normals) == pytest.approx(1, abs=0.02)
+
+
+def test_opposite_views_are_mirrored():
+    for camera in (*FOUR_VIEWS, free_camera(20, 30)):
+        frame = np.array([camera.right, camera.up, camera.towards])
+        assert frame @ frame.T == pytest.approx(np.eye(3), abs=1e-12)
+        assert np.linalg.det(frame) == pytest.approx(1)
+
+
+def test_any_client_may_draw_a_map(shipped, hand):
+    head = shipped.head
+    pixels = draw_cortex(head, 7 * patch(head, hand(head)), 300, 200)
+    assert pixels.shape == (200, 300, 3)
+    assert pixels.dtype == np.uint8
+    assert is_coloured(pixels).any()
+
+
+def test_drawing_needs_neither_qt_nor_a_screen():
+    code = (
+        "import sys, realtime.display.cortex, realtime.display.feed;"
+        "sys.exit(any(m.split('.')[0] in ('PySide6', 'pyqtgraph', 'PIL') for m in sys.modules))"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+
+
+# How colours look to people who lack cones of one kind (Machado, Oliveira & Fernandes 2009,
+# severity 1), on linear RGB.
+NO_CONES = {
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+               [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+               [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVITY_MAPS)
+@pytest.mark.parametrize("lacking", [None, *NO_CONES])
+def test_a_stronger_source_is_lighter_for_every_eye(name, lacking):
+    linear = activity_table(name).astype(float) ** 2.2
+    if lacking:
+        linear = np.clip(linear @ np.array(NO_CONES[lacking]).T, 0, 1)
+    lightness = np.cbrt(linear @ [0.2126, 0.7152, 0.0722])
+    assert (np.diff(lightness) > -0.002).all()
+    assert lightness[-1] - lightness[64] > 0.3
+
+
+def test_potentials_of_both_signs_are_told_apart_by_every_eye():
+    table = colour_table("blue-red").astype(float)
+    for matrix in NO_CONES.values():
+        seen = np.clip(table**2.2 @ np.array(matrix).T, 0, 1)
+        assert np.abs(seen[30] - seen[-31]).max() > 0.15

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime.display.history import LENGTH_S, Ring, SourceHistory
+
+
+def samples(n: int, sfreq_hz: float = 500.0, start_s: float = 100.0):
+    rng = np.random.default_rng(3)
+    return (
+        rng.standard_normal((n, 7)).astype(np.float32),
+        start_s + np.arange(n) / sfreq_hz,
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 700])
+def test_the_ring_keeps_the_latest_rows_whatever_the_chunks(chunk):
+    rows, stamps = samples(523)
+    ring = Ring(100, 7)
+    for start in range(0, 523, chunk):
+        ring.append(rows[start : start + chunk], stamps[start : start + chunk])
+    assert (ring.rows == rows[-100:]).all()
+    assert (ring.stamps == stamps[-100:]).all()
+    some, when = ring.between(stamps[450], stamps[460])
+    assert (some == rows[451:461]).all()
+    assert (when == stamps[451:461]).all()
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64, 997])
+def test_what_is_shown_does_not_depend_on_the_chunks(chunk):
+    rows, stamps = samples(1000)
+    history = SourceHistory(7)
+    for start in range(0, 1000, chunk):
+        history.add(rows[start : start + chunk], stamps[start : start + chunk])
+    assert history.n_samples == 1000
+    assert history.newest_s == stamps[-1]
+    assert (history.at(np.inf).moments_nam == rows[-1]).all()
+    # 20 ms are ten samples; the slots' borders are multiples of 20 ms.
+    assert (history.at(stamps[509]).moments_nam == rows[509]).all()
+    held = history.at(stamps[999], hold_s=0.1).moments_nam
+    assert held == pytest.approx(np.abs(rows[-50:]).max(axis=0))
+    smooth = history.at(stamps[999], smooth_s=0.1).moments_nam
+    assert smooth == pytest.approx(rows[-50:].mean(axis=0), abs=1e-6)
+
+
+def test_a_peak_between_two_pictures_is_held():
+    rows, stamps = samples(500)
+    rows[:] = 0
+    rows[333, 2] = 9.0
+    history = SourceHistory(7)
+    history.add(rows, stamps)
+    assert history.at(stamps[400], hold_s=1.0).moments_nam[2] == 9.0
+    assert history.at(stamps[400]).moments_nam[2] == 0.0
+    assert history.peaks_nam(10.0).max() == 9.0
+
+
+def test_half_a_minute_is_kept_and_no_more():
+    history = SourceHistory(7)
+    for start_s in range(100, 150):
+        history.add(*samples(500, start_s=start_s))
+    assert history.newest_s - history.oldest_s == pytest.approx(LENGTH_S, abs=0.05)
+    oldest = history.at(0.0)
+    assert oldest.stamp == history.oldest_s
+
+
+def test_stamps_that_jump_back_are_another_run():
+    history = SourceHistory(7)
+    history.add(*samples(500, start_s=5000.0))
+    history.add(*samples(500, start_s=100.0))
+    assert history.oldest_s < 101
+    assert history.at(np.inf).stamp < 102
+
+
+def test_nothing_is_shown_of_nothing():
+    history = SourceHistory(7)
+    assert history.at(0.0) is None
+    assert not np.isfinite(history.newest_s)
+    assert history.peaks_nam(5.0).size == 0
+
+
+def test_a_stamp_that_is_a_little_early_breaks_no_order():
+    ring, history = Ring(100, 7), SourceHistory(7)
+    rows, stamps = samples(60)
+    stamps[30] -= 0.01
+    for part in (slice(0, 30), slice(30, 60)):
+        ring.append(rows[part], stamps[part])
+        history.add(rows[part], stamps[part])
+    assert len(ring.stamps) == 60
+    assert (np.diff(ring.stamps) >= 0).all()
+    assert history.n_samples == 60
+    ring.append(*samples(5, start_s=3.0))
+    assert len(ring.stamps) == 5  # another run
