@@ -7,7 +7,7 @@ product and a look into a colour table; surface, light and hidden parts are work
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -87,35 +87,17 @@ class CortexPicture:
         cell_width, cell_height = max(width // n_columns, 1), max(height // n_rows, 1)
         self.cells: list[tuple[Camera, int, int, int, int]] = []
         self._projections: list[Projection] = []
-        pixels, weights, coverage, light = [], [], [], []
         self._dipole_at = np.full(width * height, -1, np.int32)
+        pixels, weights, coverage, light = [], [], [], []
         for number, camera in enumerate(cameras):
             row, column = divmod(number, n_columns)
             left, top = column * cell_width, row * cell_height
             self.cells.append((camera, left, top, cell_width, cell_height))
-            projection = project(mesh, camera, cell_width, cell_height, zoom)
-            self._projections.append(projection)
-            fine = Projection(
-                projection.pixels * supersampling,
-                projection.depth,
-                projection.facing,
-                projection.triangles,
+            seen = project(mesh, camera, cell_width, cell_height, zoom)
+            self._projections.append(seen)
+            at, of_dipoles, covered, main = _smooth_view(
+                seen, cell_width, cell_height, head.n_dipoles, supersampling
             )
-            at, of_dipoles = rasterise(
-                fine, cell_width * supersampling, cell_height * supersampling, head.n_dipoles
-            )
-            main = _main_dipoles(of_dipoles)
-            covered = np.ones(at.size, np.float32)
-            if supersampling > 1:
-                fine_at = at
-                at, covered, of_dipoles = average_blocks(
-                    fine_at, of_dipoles, cell_width * supersampling, supersampling
-                )
-                fine_row, fine_column = np.divmod(fine_at, cell_width * supersampling)
-                of_block = fine_row // supersampling * cell_width + fine_column // supersampling
-                by_block = np.empty(cell_width * cell_height, np.int32)
-                by_block[of_block] = main
-                main = by_block[at]
             at = (at // cell_width + top) * width + at % cell_width + left
             self._dipole_at[at] = main
             direction = LIGHT @ np.array([camera.right, camera.up, camera.towards])
@@ -214,11 +196,32 @@ class CortexPicture:
         return np.flatnonzero(inside & ~ndimage.binary_erosion(inside, iterations=2))
 
 
-def _main_dipoles(weights: sp.csr_matrix) -> NDArray[np.int32]:
-    """Return the dipole with the largest of each row's three weights."""
+def _smooth_view(
+    seen: Projection, width: int, height: int, n_dipoles: int, factor: int
+) -> tuple[NDArray[np.intp], sp.csr_matrix, NDArray[np.float32], NDArray[np.int32]]:
+    """Rasterise a view ``factor`` times as finely along each side, and average.
+
+    Returns
+    -------
+    pixels, weights
+        As of `rasterise`.
+    coverage : ndarray, shape (n_seen,)
+        Share of each pixel that shows cortex.
+    main : ndarray of int, shape (n_seen,)
+        The dipole that is nearest to the surface there.
+    """
+    fine = replace(seen, pixels=seen.pixels * factor)
+    fine_width = width * factor
+    pixels, weights = rasterise(fine, fine_width, height * factor, n_dipoles)
     largest = weights.data.reshape(-1, 3).argmax(axis=1)
     main: NDArray[np.int32] = weights.indices.reshape(-1, 3)[np.arange(largest.size), largest]
-    return main
+    if factor == 1:
+        return pixels, weights, np.ones(pixels.size, np.float32), main
+    row, column = np.divmod(pixels, fine_width)
+    of_block = np.empty(width * height, np.int32)
+    of_block[row // factor * width + column // factor] = main
+    merged, coverage, averaged = average_blocks(pixels, weights, fine_width, factor)
+    return merged, averaged, coverage, of_block[merged]
 
 
 def draw_cortex(

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from realtime.display.colours import Rgb, grey
-from realtime.display.cortex import CortexPicture
+from realtime.display.cortex import THRESHOLD, CortexPicture
 from realtime.display.theme import Theme
 from realtime.display.view import FOUR_VIEWS, HOME, Camera, SurfaceName, free_camera
 from realtime.head import Head
@@ -272,7 +272,7 @@ class CortexWidget(QWidget):
         pixels = self.picture.draw(
             strength,
             self.table,
-            0.25 if frame is None else frame.threshold,
+            THRESHOLD if frame is None else frame.threshold,
             () if frame is None or frame.pinned is None else (frame.pinned,),
             is_grey=frame is not None and bool(frame.banner),
         )

@@ -136,12 +136,10 @@ def project(
         places[mesh.is_left, 0] -= places[mesh.is_left, 0].max() + GAP_M / 2
         places[~mesh.is_left, 0] -= places[~mesh.is_left, 0].min() - GAP_M / 2
     seen = places @ np.array([camera.right, camera.up, camera.towards]).T
+    centre = (seen[shown].max(axis=0) + seen[shown].min(axis=0)) / 2
+    extent = np.ptp(seen[shown, :2], axis=0)
     if len(camera.hemispheres) == 2:  # a turning head keeps its size
-        centre = (seen[shown].max(axis=0) + seen[shown].min(axis=0)) / 2
         extent = np.full(2, 2 * np.linalg.norm(seen[shown] - centre, axis=1).max())
-    else:
-        centre = (seen[shown].max(axis=0) + seen[shown].min(axis=0)) / 2
-        extent = np.ptp(seen[shown, :2], axis=0)
     scale = zoom * (1 - 2 * MARGIN) * min(width / extent[0], height / extent[1])
     x = width / 2 + (seen[:, 0] - centre[0]) * scale
     y = height / 2 - (seen[:, 1] - centre[1]) * scale
