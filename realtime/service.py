@@ -221,8 +221,10 @@ class Loop:
 
     def _check_clock(self, now_s: float) -> None:
         """Say once that the stamps are not this computer's LSL time: no age would be true."""
+        if self._is_clock_told:
+            return
         median_ms = float(self.health.stages_ms()[AGE][0])
-        if self._is_clock_told or not (median_ms < 0 or median_ms > UNBELIEVABLE_MS):
+        if not (median_ms < 0 or median_ms > UNBELIEVABLE_MS):
             return
         self._is_clock_told = True
         text = (

@@ -25,15 +25,9 @@ from realtime.bundle import FILES, Bundle, sha256_of
 from realtime.head import Head
 from realtime.simulation import LEAD_IN_S, MOMENT_NAM, ORDERS, SNR, SOURCE_S, simulate_session
 from training.baselines.erp import Erp
-from training.baselines.lcmv import REGULARISATION
-from training.baselines.minimum_norm import LAMBDA2
-from training.baselines.mne_objects import (
-    data_covariance,
-    eeg_info,
-    forward_solution,
-    noise_covariance,
-    rank,
-)
+from training.baselines.lcmv import REGULARISATION, Lcmv
+from training.baselines.minimum_norm import LAMBDA2, MinimumNorm
+from training.baselines.mne_objects import eeg_info
 
 log = logging.getLogger(__name__)
 
@@ -73,20 +67,6 @@ def simulated_erp(head: Head) -> Erp:
     return Erp(trials, SFREQ_HZ, n_baseline, first.first + half_width, half_width)
 
 
-def eloreta_operator(head: Head, erp: Erp) -> mne.minimum_norm.InverseOperator:
-    """Return MNE's inverse operator, not prepared, as `MinimumNorm` makes it."""
-    info = eeg_info(head)
-    with mne.use_log_level("error"):
-        return mne.minimum_norm.make_inverse_operator(
-            info,
-            forward_solution(head),
-            noise_covariance(erp, info),
-            fixed=True,
-            depth=None,
-            rank=rank(erp),
-        )
-
-
 def eloreta_kernel(head: Head, erp: Erp) -> Float:
     """Return eLORETA's matrix for an ERP's noise covariance, as `MinimumNorm` applies it.
 
@@ -95,7 +75,7 @@ def eloreta_kernel(head: Head, erp: Erp) -> Float:
     kernel : ndarray, shape (n_dipoles, n_electrodes)
         From V to A·m. The average reference is part of it: a constant gives zeros.
     """
-    operator = eloreta_operator(head, erp)
+    operator = MinimumNorm(head, "eLORETA").operator(erp)
     with mne.use_log_level("error"):
         prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, "eLORETA")
         estimate = mne.minimum_norm.apply_inverse(
@@ -112,17 +92,8 @@ def lcmv_kernel(head: Head, erp: Erp) -> Float:
     kernel : ndarray, shape (n_dipoles, n_electrodes)
         From V to neural activity indices. The average reference is part of it.
     """
-    info = eeg_info(head)
+    filters = Lcmv(head).filters(erp)
     with mne.use_log_level("error"):
-        filters = mne.beamformer.make_lcmv(
-            info,
-            forward_solution(head),
-            data_covariance(erp, info),
-            reg=REGULARISATION,
-            noise_cov=noise_covariance(erp, info),
-            weight_norm="nai",
-            rank=rank(erp),
-        )
         estimate = mne.beamformer.apply_lcmv(_unit_potentials(head), filters)
     return np.asarray(estimate.data)
 

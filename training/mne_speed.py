@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from realtime.head import Head
 from training.baselines.erp import Erp
-from training.baselines.minimum_norm import LAMBDA2
+from training.baselines.minimum_norm import LAMBDA2, MinimumNorm
 from training.baselines.mne_objects import eeg_info
-from training.linear import eloreta_operator
 
 N_UNPREPARED, N_PREPARED = 20, 200
 N_WARM_UP = 3
@@ -45,7 +44,7 @@ def time_apply_inverse_raw(
         ``unprepared``: the operator as `make_inverse_operator` gives it, which each call
         prepares; ``prepared``: by `prepare_inverse_operator`, once and before.
     """
-    operator = eloreta_operator(head, erp)
+    operator = MinimumNorm(head, "eLORETA").operator(erp)
     with mne.use_log_level("error"):
         prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, "eLORETA")
     info = eeg_info(head)

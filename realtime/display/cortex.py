@@ -81,6 +81,7 @@ class CortexPicture:
     ) -> None:
         self.width, self.height = width, height
         self._atlas = head.atlas
+        self._outlines: dict[int, NDArray[np.intp]] = {}
         mesh = surface(head, surface_name)
         n_columns = 1 if len(cameras) == 1 else 2
         n_rows = -(-len(cameras) // n_columns)
@@ -191,9 +192,13 @@ class CortexPicture:
         return places
 
     def _outline(self, region: int) -> NDArray[np.intp]:
-        shown = np.append(self._atlas == region, False)[self._dipole_at]
-        inside = shown.reshape(self.height, self.width)
-        return np.flatnonzero(inside & ~ndimage.binary_erosion(inside, iterations=2))
+        """Return the pixels of the line around a region, worked out once."""
+        if region not in self._outlines:
+            shown = np.append(self._atlas == region, False)[self._dipole_at]
+            inside = shown.reshape(self.height, self.width)
+            line = inside & ~ndimage.binary_erosion(inside, iterations=2)
+            self._outlines[region] = np.flatnonzero(line)
+        return self._outlines[region]
 
 
 def _smooth_view(

@@ -42,6 +42,7 @@ class ScalpWidget(QWidget):
         self._theme = theme
         self.note = ""
         self._is_grey = False
+        self._table = colour_table("blue-red")
         self._map: ScalpMap | None = None
         self._names: tuple[str, ...] = ()
         self._bad: tuple[str, ...] = ()
@@ -115,8 +116,7 @@ class ScalpWidget(QWidget):
         assert self._eeg is not None
         values = self._map.values(self._eeg) / self._limit_uv
         levels = np.clip((np.nan_to_num(values) + 1) / 2, 0, 1) * (N_LEVELS - 1)
-        table = colour_table("blue-red")
-        table = ((grey(table) if self._is_grey else table) * 255).astype(np.uint8)
+        table = ((grey(self._table) if self._is_grey else self._table) * 255).astype(np.uint8)
         pixels = table[levels.astype(np.intp)]
         n = len(pixels)
         image = QImage(pixels.data, n, n, 3 * n, QImage.Format.Format_RGB888)

@@ -42,8 +42,6 @@ class ScalpMap:
     ----------
     places : ndarray, shape (n_electrodes, 2)
         In the picture, 0–1 to the right and downwards.
-    radius : float
-        Of the head's circle, in the same measure; its centre is the picture's.
     """
 
     def __init__(self, electrodes_m: NDArray[np.float32]) -> None:
@@ -56,7 +54,6 @@ class ScalpMap:
         spline = RBFInterpolator(flat, np.eye(len(flat)), kernel="thin_plate_spline")
         self._to_pixels = spline(grid[self.inside]).astype(np.float32)
         self.places = 0.5 + np.column_stack([flat[:, 0], -flat[:, 1]]) / edge / 2
-        self.radius = 0.5
 
     def values(self, eeg: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the map's pixels, NaN outside the head.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from realtime.display.feed import Service
@@ -54,7 +53,6 @@ class StatusBar(QWidget):
             column = QVBoxLayout()
             column.setSpacing(0)
             self._names[key], self.values[key] = QLabel(name), QLabel("–")
-            self.values[key].setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
             column.addWidget(self._names[key])
             column.addWidget(self.values[key])
             row.addLayout(column)

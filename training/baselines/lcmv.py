@@ -35,11 +35,11 @@ class Lcmv:
         self._info = eeg_info(head)
         self._forward = forward_solution(head, free_lead_field)
 
-    def __call__(self, erp: Erp) -> NDArray[np.float64]:
-        """Return the source map at the peak, in units of the noise."""
+    def filters(self, erp: Erp) -> mne.beamformer.Beamformer:
+        """Return MNE's spatial filters for an ERP's covariances of noise and data."""
         info = self._info
         with mne.use_log_level("error"):
-            filters = mne.beamformer.make_lcmv(
+            return mne.beamformer.make_lcmv(
                 info,
                 self._forward,
                 data_covariance(erp, info),
@@ -48,6 +48,11 @@ class Lcmv:
                 weight_norm="nai",
                 rank=rank(erp),
             )
-            average = evoked(erp, info, erp.peak, erp.peak)
+
+    def __call__(self, erp: Erp) -> NDArray[np.float64]:
+        """Return the source map at the peak, in units of the noise."""
+        filters = self.filters(erp)
+        with mne.use_log_level("error"):
+            average = evoked(erp, self._info, erp.peak, erp.peak)
             estimate = mne.beamformer.apply_lcmv(average, filters)
         return np.asarray(estimate.data[:, 0])

@@ -39,11 +39,11 @@ class MinimumNorm:
         self._forward = forward_solution(head)
         self._method = method
 
-    def __call__(self, erp: Erp) -> NDArray[np.float64]:
-        """Return the source map at the peak: A·m for eLORETA, a statistic for the others."""
+    def operator(self, erp: Erp) -> mne.minimum_norm.InverseOperator:
+        """Return MNE's inverse operator for an ERP's noise, not prepared."""
         info = self._info
         with mne.use_log_level("error"):
-            inverse = mne.minimum_norm.make_inverse_operator(
+            return mne.minimum_norm.make_inverse_operator(
                 info,
                 self._forward,
                 noise_covariance(erp, info),
@@ -51,6 +51,11 @@ class MinimumNorm:
                 depth=None,
                 rank=rank(erp),
             )
-            average = evoked(erp, info, erp.peak, erp.peak)
+
+    def __call__(self, erp: Erp) -> NDArray[np.float64]:
+        """Return the source map at the peak: A·m for eLORETA, a statistic for the others."""
+        inverse = self.operator(erp)
+        with mne.use_log_level("error"):
+            average = evoked(erp, self._info, erp.peak, erp.peak)
             estimate = mne.minimum_norm.apply_inverse(average, inverse, LAMBDA2, self._method)
         return np.asarray(estimate.data[:, 0])
