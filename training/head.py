@@ -24,7 +24,7 @@ from training.template import chosen_triangles, write_template_subject
 log = logging.getLogger(__name__)
 
 # Changes with the code below, so that a cached head model of older code is not taken.
-VERSION = 1
+VERSION = 2
 Places = NDArray[np.float64]
 N_SHELL_TRIANGLES = 5120
 
