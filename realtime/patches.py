@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -28,39 +30,86 @@ def mesh_adjacency(triangles: NDArray[np.int32], n_vertices: int) -> sparse.csr_
     return adjacency
 
 
-def neighbourhoods(adjacency: sparse.csr_array, order: int) -> sparse.csr_array:
-    """Return which vertices lie within ``order`` mesh edges of each other, itself included.
+def neighbourhoods(
+    adjacency: sparse.csr_array, orders: Iterable[int]
+) -> Iterator[sparse.csr_array]:
+    """Yield which vertices lie within so many mesh edges of each other, themselves included.
 
     Parameters
     ----------
     adjacency : sparse array, shape (n_vertices, n_vertices)
         From `mesh_adjacency`.
-    order : int
-        1 or more.
+    orders : iterable of int
+        1 or more, ascending.
 
-    Returns
-    -------
+    Yields
+    ------
     near : sparse array of 1, shape (n_vertices, n_vertices)
-        With sorted indices.
+        Of each order, with sorted indices.
     """
     step = adjacency + sparse.eye_array(adjacency.shape[0], dtype=adjacency.dtype, format="csr")
-    reached = step
-    for _ in range(order - 1):
-        reached = (reached @ step).tocsr()
-        reached.data[:] = 1.0
-    reached.sort_indices()
-    return reached
+    reached, grown = step, 1
+    for order in orders:
+        for _ in range(order - grown):
+            reached = (reached @ step).tocsr()
+            reached.data[:] = 1.0
+        grown = order
+        reached.sort_indices()
+        yield reached.copy()
+
+
+def patch_distances(
+    triangles: NDArray[np.int32], dipoles_m: NDArray[np.float32], orders: Iterable[int]
+) -> Iterator[sparse.csr_array]:
+    """Yield the patches of every seed: row ``i`` of each holds the patch grown from dipole ``i``.
+
+    A patch of order ``s`` holds all dipoles within ``s`` mesh edges of its seed. (The paper
+    counts the seed alone as order 1, but its own 19–91 dipoles for orders 2–5 are what 2–5
+    growth iterations give.)
+
+    Parameters
+    ----------
+    triangles : ndarray of int, shape (n_triangles, 3)
+    dipoles_m : ndarray, shape (n_dipoles, 3)
+        Positions in metres.
+    orders : iterable of int
+        Growth iterations, 1 or more, ascending.
+
+    Yields
+    ------
+    relative : sparse array, shape (n_dipoles, n_dipoles)
+        Of each order: Euclidean distance from the seed over the patch's radius, from 0 (stored)
+        at the seed to 1.
+    """
+    n = dipoles_m.shape[0]
+    for reached in neighbourhoods(mesh_adjacency(triangles, n), orders):
+        seeds = np.repeat(np.arange(n), np.diff(reached.indptr))
+        distances_m = np.linalg.norm(dipoles_m[reached.indices] - dipoles_m[seeds], axis=1)
+        radius_m = np.maximum.reduceat(distances_m, reached.indptr[:-1])
+        reached.data = (distances_m / radius_m[seeds]).astype(np.float32)
+        yield reached
+
+
+def fall_off(
+    relative: NDArray[np.float32], steepness: NDArray[np.float32] | float = 2.0
+) -> NDArray[np.float32]:
+    """Return moments relative to the seed's, which is 1: a Gaussian of the distance.
+
+    Parameters
+    ----------
+    relative : ndarray
+        Distance over the patch's radius.
+    steepness : float or ndarray
+        Radius over the Gaussian's standard deviation; the paper's is 2.
+    """
+    moments: NDArray[np.float32] = np.exp(-0.5 * (relative * steepness) ** 2).astype(np.float32)
+    return moments
 
 
 def patch_dictionary(
     triangles: NDArray[np.int32], dipoles_m: NDArray[np.float32], order: int
 ) -> sparse.csr_array:
-    """Return the patch of every seed: row ``i`` is the patch grown from dipole ``i``.
-
-    A patch of order ``s`` holds all dipoles within ``s`` mesh edges of its seed. (The paper
-    counts the seed alone as order 1, but its own 19–91 dipoles for orders 2–5 are what 2–5
-    growth iterations give.) The moment falls off as a Gaussian of the Euclidean distance to
-    the seed, with a standard deviation of half the patch's radius, and is 0 outside.
+    """Return the paper's patch of every seed: row ``i`` is the patch grown from dipole ``i``.
 
     Parameters
     ----------
@@ -73,13 +122,8 @@ def patch_dictionary(
     Returns
     -------
     patches : sparse array, shape (n_dipoles, n_dipoles)
-        Moments relative to the seed's, which is 1.
+        Moments relative to the seed's, which is 1; 0 outside the patch.
     """
-    n = dipoles_m.shape[0]
-    reached = neighbourhoods(mesh_adjacency(triangles, n), order)
-    seeds = np.repeat(np.arange(n), np.diff(reached.indptr))
-    distances_m = np.linalg.norm(dipoles_m[reached.indices] - dipoles_m[seeds], axis=1)
-    radius_m = np.maximum.reduceat(distances_m, reached.indptr[:-1])
-    relative = distances_m / (radius_m / 2)[seeds]
-    moments = np.exp(-0.5 * relative**2).astype(np.float32)
-    return sparse.csr_array((moments, reached.indices, reached.indptr), shape=(n, n))
+    (patches,) = patch_distances(triangles, dipoles_m, [order])
+    patches.data = fall_off(patches.data)
+    return patches

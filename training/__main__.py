@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,13 +20,15 @@ from cyclopts import App, Parameter
 
 from realtime.bundle import DEFAULT_MODEL, load_bundle
 from realtime.errors import ConfigError, ConvDipError
-from training.config import TrainingConfig, load_preset
+from training.config import TrainingConfig, config_of_card, load_preset
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from realtime.bundle import Bundle
     from realtime.head import Head
     from training.evaluation.evaluate import Plan
+    from training.family import Family
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +60,57 @@ class Common:
         Name of a preset (small, paper, convdip-fsaverage31) or a .toml file.
     cache : Path
         Where head models, noise and trainings are kept.
+    from_ : str
+        Instead of a preset: a model bundle, or the name of a shipped one, to be carried over to
+        another head in a tenth of its training.
+    head : str
+        With --from: the FreeSurfer subject whose head it is.
+    subjects_dir, trans : Path
+        With --from: the folder of FreeSurfer subjects, and the subject's head↔MRI transform.
     """
 
     preset: str = "small"
     cache: Path = DEFAULT_CACHE
+    from_: Annotated[str, Parameter(name="--from")] = ""
+    head: str = ""
+    subjects_dir: Path = Path()
+    trans: Path = Path()
+
+    @cached_property
+    def start(self) -> Bundle | None:
+        """The bundle that training starts from."""
+        return load_bundle(self.from_) if self.from_ else None
+
+    @cached_property
+    def config(self) -> TrainingConfig:
+        """The experiment.
+
+        Raises
+        ------
+        ConfigError
+            If only some of what --from needs is given.
+        """
+        if self.start is None:
+            if self.head:
+                raise ConfigError(
+                    f"--head is {self.head!r}: expected --from too, the model that is carried over "
+                    "to that head; to train from nothing, name the subject in a preset's [head]"
+                )
+            return load_preset(self.preset)
+        if not self.head:
+            raise ConfigError(
+                "--from needs --head, --subjects-dir and --trans: the FreeSurfer subject whose "
+                "head the model is carried over to"
+            )
+        from training.transfer import transfer_config
+
+        head = replace(
+            config_of_card(self.start.card).head,
+            subject=self.head,
+            subjects_dir=str(self.subjects_dir),
+            trans=str(self.trans),
+        )
+        return transfer_config(self.start, head)
 
 
 COMMON = Common()
@@ -72,7 +122,7 @@ def head(*, common: Common = COMMON) -> int:
 
     Example: convdip-train head --preset small
     """
-    config = load_preset(common.preset)
+    config = common.config
     _head(config, common)
     return 0
 
@@ -84,13 +134,17 @@ def fit(*, common: Common = COMMON) -> int:
     Keras runs on the backend that KERAS_BACKEND names: tensorflow (default), jax or torch.
 
     Example: convdip-train fit --preset small
+
+    Example: convdip-train fit --from convdip-fsaverage31 --head bert
+    --subjects-dir subjects --trans bert-trans.fif
     """
-    config = load_preset(common.preset)
+    config = common.config
     head_model = _head(config, common)
     noise = _noise(config, head_model, common)
+    family = _family(config, common)
     from training.fit import fit as fit_network
 
-    fit_network(config, head_model, noise, common.cache)
+    fit_network(config, head_model, noise, common.cache, family, common.start)
     return 0
 
 
@@ -116,7 +170,7 @@ def export(
     json_ : bool
         Print the card as one JSON object on the last line.
     """
-    config = load_preset(common.preset)
+    config = common.config
     if network is not None and not network.is_file():
         raise ConfigError(f"no network at {network}")
     head_model = _head(config, common)
@@ -130,7 +184,8 @@ def export(
             f"no network at {path}: train one with 'convdip-train fit --preset {common.preset}'"
         )
     folder = output or Path("models") / config.name
-    card = export_bundle(path, config, head_model, noise, folder)
+    family = _family(config, common)
+    card = export_bundle(path, config, head_model, noise, folder, family)
     if json_:
         print(json.dumps(card))
         return 0
@@ -352,6 +407,14 @@ def _head(config: TrainingConfig, common: Common) -> Head:
     from training.head import load_or_build_head
 
     return load_or_build_head(config.head, common.cache)
+
+
+def _family(config: TrainingConfig, common: Common) -> tuple[Head, Family] | None:
+    if not config.family.skull_s_m:
+        return None
+    from training.solve_family import training_family
+
+    return training_family(config.family, config.head, config.seed, common.cache)
 
 
 def _noise(config: TrainingConfig, head_model: Head, common: Common) -> np.ndarray[Any, Any]:

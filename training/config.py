@@ -55,6 +55,29 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class FamilyConfig:
+    """Heads around the head model that samples are simulated on.
+
+    Attributes
+    ----------
+    skull_s_m : tuple of float
+        Conductivities of the skull that are solved; heads are drawn between the ends. Empty:
+        all samples are of the head model itself.
+    spacing : str
+        Source space of the simulated sources.
+    electrode_sd_mm : float
+        How far electrodes lie from their places: standard deviation of each coordinate.
+    n_heads : int
+        So many heads are drawn.
+    """
+
+    skull_s_m: tuple[float, ...] = ()
+    spacing: str = "ico5"
+    electrode_sd_mm: float = 4.0
+    n_heads: int = 256
+
+
+@dataclass(frozen=True)
 class NoiseConfig:
     """Noise of the simulated trials (section 2.2).
 
@@ -84,29 +107,61 @@ class SimulationConfig:
     Attributes
     ----------
     n_sources, orders : tuple of int
-        Fewest and most patches a sample; smallest and largest neighbourhood order.
+        Fewest and most patches a sample; smallest and largest neighbourhood order, on the
+        cortex that sources are simulated on.
+    single : float
+        Share of samples with one patch, whatever ``n_sources`` is.
     moment_nam : tuple of float
         Range of the seed dipole's moment, in nAm.
+    steepness : tuple of float
+        Range of the patches' radius over the standard deviation of their fall-off.
     n_trials : int
         Trials averaged into one sample.
-    trial_snr : float
-        Peak of the signal over the largest channel SD of the noise, in one trial.
+    trial_snr : tuple of float
+        Peak of the signal over the largest channel SD of the noise, in one trial; drawn
+        between the two, on a logarithmic scale.
+    repaired : float
+        Share of samples in which one to three electrodes are interpolated from the others.
     """
 
     n_sources: tuple[int, int] = (1, 5)
     orders: tuple[int, int] = (2, 5)
+    single: float = 0.0
     moment_nam: tuple[float, float] = (5.0, 10.0)
+    steepness: tuple[float, float] = (2.0, 2.0)
     n_trials: int = 20
-    trial_snr: float = 1.0
+    trial_snr: tuple[float, float] = (1.0, 1.0)
+    repaired: float = 0.0
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """ConvDip's layers (section 2.3.2)."""
+    """Layers.
 
+    Attributes
+    ----------
+    kind : str
+        ``convdip``: the paper's (section 2.3.2); ``matched``: matched filters of every dipole,
+        and a deeper network beside them.
+    n_filters, kernel_size : int
+        Of the paper's convolution.
+    n_hidden : int
+        Width of the dense layers.
+    n_layers, rank : int
+        How many dense layers, and how many numbers they leave for the dipoles (``matched``).
+    filter_orders : tuple of int
+        Orders of the patches that the matched filters look for.
+    output : str
+        Activation of the dipoles.
+    """
+
+    kind: Literal["convdip", "matched"] = "convdip"
     n_filters: int = 8
     kernel_size: int = 3
     n_hidden: int = 512
+    n_layers: int = 1
+    rank: int = 256
+    filter_orders: tuple[int, ...] = (2, 4)
     output: Literal["relu", "sigmoid"] = "relu"
 
 
@@ -133,6 +188,10 @@ class FitConfig:
         Of Adam; the learning rate is that at the start.
     decay : str
         ``constant``, or ``cosine`` to 0 over the whole training.
+    warm_up : int
+        Steps over which the learning rate rises from 0.
+    dipoles : float
+        Share of the dipoles, drawn anew for each step, that the loss looks at.
     checkpoints : int
         How many times the state is saved; a broken run goes on from the last one.
     """
@@ -144,16 +203,29 @@ class FitConfig:
     beta_2: float = 0.999
     epsilon: float = 1e-8
     decay: Literal["constant", "cosine"] = "constant"
+    warm_up: int = 0
+    dipoles: float = 1.0
     checkpoints: int = 50
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One experiment, whole."""
+    """One experiment, whole.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    seed : int
+    start : str
+        SHA-256 of the model.onnx that training starts from (`training.transfer`); else empty.
+    """
 
     name: str
     seed: int = 2021
+    start: str = ""
     head: HeadConfig = field(default_factory=HeadConfig)
+    family: FamilyConfig = field(default_factory=FamilyConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -169,16 +241,31 @@ class TrainingConfig:
                 "[loss] support_bce needs probabilities, and [network] output is 'relu': "
                 "set output = 'sigmoid'"
             )
-        for name in ("n_sources", "orders"):
+        for name in ("n_sources", "orders", "moment_nam", "steepness", "trial_snr"):
             low, high = getattr(self.simulation, name)
-            if not 1 <= low <= high:
+            least = 1 if isinstance(low, int) else 0
+            if not (least <= low <= high and high > 0):
                 raise ConfigError(
-                    f"[simulation] {name} is [{low}, {high}]: expected 1 ≤ low ≤ high"
+                    f"[simulation] {name} is [{low}, {high}]: expected {least} ≤ low ≤ high"
                 )
+        if not self.simulation.trial_snr[0] > 0:
+            raise ConfigError("[simulation] trial_snr starts at 0: expected more")
+        if self.fit.dipoles < 1 and (
+            self.network.kind == "convdip" or weights["weighted_hausdorff"]
+        ):
+            raise ConfigError(
+                f"[fit] dipoles is {self.fit.dipoles:g}: only a network of kind 'matched' gives a "
+                "share of its dipoles, and weighted_hausdorff needs them all; set dipoles = 1"
+            )
+        for section, name in (("simulation", "single"), ("simulation", "repaired")):
+            share = getattr(getattr(self, section), name)
+            if not 0 <= share <= 1:
+                raise ConfigError(f"[{section}] {name} is {share}: expected a share from 0 to 1")
         for section, names in (
-            ("fit", ("n_samples", "batch_size", "checkpoints", "learning_rate")),
-            ("simulation", ("n_trials", "trial_snr")),
-            ("network", ("n_filters", "kernel_size", "n_hidden")),
+            ("fit", ("n_samples", "batch_size", "checkpoints", "learning_rate", "dipoles")),
+            ("simulation", ("n_trials",)),
+            ("family", ("electrode_sd_mm", "n_heads")),
+            ("network", ("n_filters", "kernel_size", "n_hidden", "n_layers", "rank")),
             ("noise", ("n_segments", "sfreq_hz")),
         ):
             for name in names:

@@ -48,7 +48,7 @@ def build_convdip(config: NetworkConfig, n_dipoles: int) -> keras.Model:
     x = layers.Dense(config.n_hidden, activation="relu")(x)
     x = layers.BatchNormalization()(x)
     sources = layers.Dense(n_dipoles, activation=config.output, name="sources")(x)
-    return keras.Model(topography, sources, name="convdip")
+    return keras.Model({"topography": topography}, sources, name="convdip")
 
 
 def load_network(path: Path) -> keras.Model:

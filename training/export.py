@@ -24,7 +24,9 @@ from realtime.network import Network
 from training.config import TrainingConfig
 from training.convdip import load_network
 from training.evaluation.inverse_crime import evaluate
+from training.family import Family
 from training.grid import SHAPE
+from training.transfer import weight_name
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ def export(
     head: Head,
     noise: Float,
     folder: Path,
+    family: tuple[Head, Family] | None = None,
 ) -> dict[str, Any]:
     """Write a model bundle and return its card.
 
@@ -57,6 +60,8 @@ def export(
         For the evaluation on the card.
     folder : Path
         Made if it is not there.
+    family : tuple of Head and Family, optional
+        That the training drew its heads from.
 
     Raises
     ------
@@ -72,7 +77,9 @@ def export(
     log.info("export: Keras and ONNX differ by at most %.1e", difference)
     log.info("export: evaluating on simulated samples")
     session = Network(model, head, "cpu")
-    evaluation = evaluate(lambda eeg: session(eeg @ head.interpolation.T), head, noise, config)
+    evaluation = evaluate(
+        lambda eeg: session(eeg @ head.interpolation.T), head, noise, config, family
+    )
 
     # All that can fail is done: now the files, the card last.
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,11 +119,36 @@ def to_onnx(network: keras.Model) -> bytes:
 
     # from_keras fails on some Keras 3 models, a traced function with a named input on none.
     signature = [tf.TensorSpec((None, *SHAPE, 1), tf.float32, name="topography")]
-    traced = tf.function(lambda topography: {"sources": network(topography)})
+    traced = tf.function(lambda topography: {"sources": network({"topography": topography})})
     proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    name_weights(proto, network)
     onnx.checker.check_model(proto)
     model: bytes = proto.SerializeToString()
     return model
+
+
+def name_weights(proto: onnx.ModelProto, network: keras.Model) -> None:
+    """Give an ONNX model's constants the names that Keras has for them, where they are equal.
+
+    The converter makes up names of its own. What lies there transposed is marked ``.T``; what
+    the converter merged into other constants has no name.
+    """
+    names: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for weight in network.weights:
+        value = keras.ops.convert_to_numpy(weight)
+        plain = weight_name(weight)
+        for name, stored in ((plain, value), (f"{plain}.T", value.T)):
+            names.setdefault((stored.shape, stored.tobytes()), name)
+    renamed: dict[str, str] = {}
+    for tensor in proto.graph.initializer:
+        stored = onnx.numpy_helper.to_array(tensor)
+        known = names.get((stored.shape, stored.tobytes()))
+        if known is not None and known not in renamed.values():
+            renamed[tensor.name] = known
+            tensor.name = known
+    for node in proto.graph.node:
+        for i, old in enumerate(node.input):
+            node.input[i] = renamed.get(old, old)
 
 
 def check_against_keras(model: bytes, network: keras.Model, head: Head) -> float:
@@ -134,7 +166,8 @@ def check_against_keras(model: bytes, network: keras.Model, head: Head) -> float
     amplitudes_v = 10 ** rng.uniform(-7, -4, (N_CHECKED, 1))  # 0.1–100 µV
     noise = rng.standard_normal((N_CHECKED, int(np.prod(SHAPE)))) * amplitudes_v
     topographies = noise.astype(np.float32)
-    by_keras = network.predict(topographies.reshape(-1, *SHAPE, 1), verbose=0)
+    images = {"topography": topographies.reshape(-1, *SHAPE, 1)}
+    by_keras = network.predict(images, verbose=0)
     by_onnx = Network(model, head, "cpu")(topographies)
     largest = np.maximum(np.abs(by_keras).max(axis=1), 1.0)
     difference = float((np.abs(by_keras - by_onnx).max(axis=1) / largest).max())

@@ -12,13 +12,17 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from realtime.bundle import Bundle
 from realtime.head import Head
 from training.cache import fingerprint, write_whole
 from training.config import TrainingConfig
 from training.convdip import build_convdip
+from training.family import Family
 from training.grid import SHAPE
 from training.losses import build_loss
+from training.matched import build_matched
 from training.simulate import Simulator
+from training.transfer import carried_over
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +58,18 @@ class SimulatedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self.n_steps
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def __getitem__(self, index: int) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
         rng = np.random.default_rng([self.config.seed, 1, self.first_step + index])
         batch = self.simulator.batch(self.config.fit.batch_size, rng)
         topographies = (batch.eeg @ self.interpolation.T).reshape(-1, *SHAPE, 1)
         targets = batch.sources / batch.sources.max(axis=1, keepdims=True)
-        return topographies, targets
+        inputs = {"topography": topographies}
+        if self.config.fit.dipoles < 1:
+            n_dipoles = targets.shape[1]
+            count = max(1, round(n_dipoles * self.config.fit.dipoles))
+            inputs["dipoles"] = rng.choice(n_dipoles, count, replace=False).astype(np.int32)
+            targets = targets[:, inputs["dipoles"]]
+        return inputs, targets
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -84,7 +94,14 @@ def trained_network(
     return runs / f"{config.name}-{content}" / "network.keras"
 
 
-def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: Path) -> Path:
+def fit(
+    config: TrainingConfig,
+    head: Head,
+    noise: np.ndarray[Any, Any],
+    runs: Path,
+    family: tuple[Head, Family] | None = None,
+    start: Bundle | None = None,
+) -> Path:
     """Train a network and return the file that holds it.
 
     The state is saved ``config.fit.checkpoints`` times; called again after a break, the
@@ -98,6 +115,10 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
     runs : Path
         Folder of all trainings; this one's is named by the hash of its configuration, head
         model and noise.
+    family : tuple of Head and Family, optional
+        From `training.solve_family.training_family`, where the configuration asks for one.
+    start : Bundle, optional
+        That the configuration starts from (`training.transfer.transfer_config`).
 
     Returns
     -------
@@ -121,7 +142,12 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
             history = json.loads(history_path.read_text())
     else:
         keras.utils.set_random_seed(config.seed)
-        network = build_convdip(config.network, head.n_dipoles)
+        if start is not None:
+            network = carried_over(start, config, head, noise)
+        elif config.network.kind == "matched":
+            network = build_matched(config.network, head, noise)
+        else:
+            network = build_convdip(config.network, head.n_dipoles)
         adam = keras.optimizers.Adam(
             _learning_rate(config, n_steps),
             config.fit.beta_1,
@@ -130,19 +156,19 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
         )
         network.compile(adam, loss)
 
-    simulator = Simulator(head, noise, config.simulation)
+    simulator = Simulator(head, noise, config.simulation, family, config.family.n_heads)
     # The optimiser counts its steps: what the checkpoint holds, whenever the break came.
     done = int(network.optimizer.iterations)
     stretch = -(-n_steps // config.fit.checkpoints)
-    start = time.perf_counter()
+    began = time.perf_counter()
     with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:
         while done < n_steps:
             count = min(stretch, n_steps - done)
             batches = SimulatedBatches(simulator, head.interpolation, config, done, count)
             result = network.fit(batches, verbose=0, shuffle=False, callbacks=[Progress(bar)])
             done += count
-            seconds = (history[-1]["seconds"] if history else 0.0) + time.perf_counter() - start
-            start = time.perf_counter()
+            seconds = (history[-1]["seconds"] if history else 0.0) + time.perf_counter() - began
+            began = time.perf_counter()
             mean_loss = float(result.history["loss"][0])
             history.append({"steps": done, "loss": mean_loss, "seconds": round(seconds, 1)})
             write_whole(checkpoint, network.save)
@@ -154,5 +180,10 @@ def fit(config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: P
 
 def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
     if config.fit.decay == "cosine":
-        return keras.optimizers.schedules.CosineDecay(config.fit.learning_rate, n_steps)
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if config.fit.warm_up else config.fit.learning_rate,
+            max(1, n_steps - config.fit.warm_up),
+            warmup_target=config.fit.learning_rate if config.fit.warm_up else None,
+            warmup_steps=config.fit.warm_up,
+        )
     return config.fit.learning_rate

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation.alternative import Family, nearest_mean, to_model
+from training.family import Family, nearest_mean, to_model
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def rng():
 
 def test_each_target_gets_the_mean_of_its_five_nearest_sources(rng):
     source_m, target_m = rng.random((60, 3)), rng.random((20, 3))
-    transform = nearest_mean(source_m, target_m)
+    transform = nearest_mean(source_m, target_m, 5)
     values = rng.random(60)
     distances = np.linalg.norm(target_m[:, None] - source_m, axis=2)
     for target in range(20):
@@ -20,7 +20,7 @@ def test_each_target_gets_the_mean_of_its_five_nearest_sources(rng):
 
 
 def test_the_transform_keeps_the_energy_of_every_map(rng):
-    transform = nearest_mean(rng.random((60, 3)), rng.random((20, 3)))
+    transform = nearest_mean(rng.random((60, 3)), rng.random((20, 3)), 5)
     sources = rng.random((4, 60)) * 1e-8
     sources[3] = 0.0
     carried = to_model(sources, transform)

@@ -66,7 +66,7 @@ def test_one_parcel_that_is_surely_active_is_the_minimum_norm_solution(rng):
 def test_parcels_share_out_the_cortex(shipped, rng):
     head = shipped.head
     adjacency = mesh_adjacency(head.triangles, head.n_dipoles).astype(float)
-    near = neighbourhoods(adjacency, 4)
+    (near,) = neighbourhoods(adjacency, [4])
     scores = rng.random(head.n_dipoles)
     parcels = grow_parcels(scores, near, adjacency)
     np.testing.assert_array_equal(np.sort(np.concatenate(parcels)), np.arange(head.n_dipoles))

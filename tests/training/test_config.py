@@ -25,7 +25,7 @@ def test_the_paper_preset_holds_the_papers_numbers():
     assert config.simulation.n_sources == (1, 5)
     assert config.simulation.orders == (2, 5)
     assert config.simulation.moment_nam == (5.0, 10.0)
-    assert (config.simulation.n_trials, config.simulation.trial_snr) == (20, 1.0)
+    assert (config.simulation.n_trials, config.simulation.trial_snr) == (20, (1.0, 1.0))
     assert (config.network.n_filters, config.network.n_hidden) == (8, 512)
     assert config.network.output == "relu"
     assert config.loss == LossConfig(weighted_hausdorff=1.0)

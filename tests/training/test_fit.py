@@ -118,7 +118,8 @@ def test_export_makes_a_bundle_that_computes_what_keras_computes(
 
     topographies = np.random.default_rng(0).standard_normal((7, 77)).astype(np.float32) * 1e-5
     by_onnx = Network(bundle.model, toy_head, "cpu")(topographies)
-    by_keras = load_network(trained).predict(topographies.reshape(-1, 7, 11, 1), verbose=0)
+    images = {"topography": topographies.reshape(-1, 7, 11, 1)}
+    by_keras = load_network(trained).predict(images, verbose=0)
     np.testing.assert_allclose(by_onnx, by_keras, atol=1e-5)
 
 

@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 
 from realtime.patches import mesh_adjacency
-from training.evaluation.alternative import FAMILY_SKULL_S_M, N_PLACES, Family
+from training.evaluation.alternative import FAMILY_SKULL_S_M
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet
+from training.family import N_PLACES, Family
 
 
 @pytest.fixture

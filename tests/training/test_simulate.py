@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from realtime.patches import patch_dictionary
 from training.config import SimulationConfig
+from training.family import Family
 from training.simulate import Simulator
 
 
@@ -59,3 +62,88 @@ def test_one_source_when_one_is_asked_for(toy_head, noise):
     batch = Simulator(toy_head, noise, config).batch(50, np.random.default_rng(5))
     assert batch.seeds.shape == (50, 1)
     assert np.all(batch.sources.argmax(axis=1) == batch.seeds[:, 0])
+
+
+def test_one_source_in_a_share_of_the_samples(toy_head, noise):
+    config = SimulationConfig(n_sources=(2, 4), orders=(1, 2), single=0.5)
+    batch = Simulator(toy_head, noise, config).batch(2000, np.random.default_rng(6))
+    counts = (batch.seeds >= 0).sum(axis=1)
+    assert set(counts) == {1, 2, 3, 4}
+    assert np.mean(counts == 1) == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_snr_is_drawn_on_a_logarithmic_scale(toy_head, noise):
+    config = replace(CONFIG, trial_snr=(0.1, 10.0))
+    batch = Simulator(toy_head, noise, config).batch(2000, np.random.default_rng(7))
+    signal = batch.sources @ toy_head.lead_field.T
+    relative = np.abs(batch.eeg - signal).max(axis=1) / np.abs(signal).max(axis=1)
+    # Half of the samples are below the geometric mean, an SNR of 1 a trial.
+    at_one = Simulator(toy_head, noise, CONFIG).batch(2000, np.random.default_rng(7))
+    one = np.abs(at_one.eeg - at_one.sources @ toy_head.lead_field.T).max(axis=1)
+    one /= np.abs(at_one.sources @ toy_head.lead_field.T).max(axis=1)
+    assert np.median(relative) == pytest.approx(np.median(one), rel=0.15)
+    assert relative.max() > 8 * np.median(relative)
+    assert relative.min() < np.median(relative) / 8
+
+
+def test_patches_fall_off_as_steeply_as_asked_for(toy_head, noise):
+    config = SimulationConfig(n_sources=(1, 1), orders=(2, 2), steepness=(0.5, 0.5))
+    batch = Simulator(toy_head, noise, config).batch(20, np.random.default_rng(8))
+    for sources, seed in zip(batch.sources, batch.seeds[:, 0], strict=True):
+        # At the patch's edge, one radius from the seed.
+        edge = sources[sources > 0].min() / sources[seed]
+        assert edge == pytest.approx(np.exp(-0.5 * 0.5**2), rel=1e-4)
+
+
+def test_a_repaired_electrode_is_what_the_others_say(toy_head, noise):
+    plain = Simulator(toy_head, noise, CONFIG)
+    repairing = Simulator(toy_head, noise, replace(CONFIG, repaired=0.5))
+    before = plain.batch(200, np.random.default_rng(9)).eeg
+    after = repairing.batch(200, np.random.default_rng(9)).eeg
+    changed = np.abs(after - before).max(axis=1) > 1e-3 * np.abs(before).max(axis=1)
+    assert np.mean(changed) == pytest.approx(0.5, abs=0.12)
+    np.testing.assert_allclose(after.mean(axis=1), 0, atol=1e-9)
+
+
+def test_samples_come_from_the_heads_of_the_family(toy_head, noise):
+    """A family of one skull and two places: what is projected lies between the two."""
+    rng = np.random.default_rng(10)
+    moved = toy_head.lead_field + rng.normal(0, 0.1, toy_head.lead_field.shape) * np.abs(
+        toy_head.lead_field
+    )
+    family = Family(np.array([[toy_head.lead_field, moved]], np.float32), np.log([0.006]))
+    simulator = Simulator(toy_head, noise * 0, CONFIG, (toy_head, family), n_heads=3)
+    batch = simulator.batch(80, rng)
+    own = batch.sources @ toy_head.lead_field.T
+    other = batch.sources @ (moved - moved.mean(axis=0)).T
+    share = np.vecdot(batch.eeg - own, other - own) / np.vecdot(other - own, other - own)
+    assert len(np.unique(np.round(share, 3))) in (2, 3)  # one for each head that was drawn
+    assert share.min() >= 0
+    assert share.max() <= 1.2 + 1e-3
+    np.testing.assert_allclose(batch.eeg, own + share[:, None] * (other - own), atol=1e-7)
+
+
+def test_sources_of_a_finer_cortex_are_carried_to_the_models_dipoles(toy_head, noise):
+    """The model has every third dipole of the cortex: moments spread, their sum stays."""
+    rng = np.random.default_rng(11)
+    names = ("dipoles_m", "normals", "pial_m", "inflated_m", "sulcal_depth", "atlas")
+    coarse = replace(
+        toy_head,
+        **{name: getattr(toy_head, name)[::3] for name in names},
+        lead_field=toy_head.lead_field[:, ::3],
+        triangles=toy_head.triangles % 108,
+        n_left=54,
+    )
+    family = Family(toy_head.lead_field[None, None].repeat(2, axis=1), np.log([0.006]))
+    config = SimulationConfig(n_sources=(1, 1), orders=(2, 2))
+    batch = Simulator(coarse, noise, config, (toy_head, family), n_heads=1).batch(200, rng)
+    assert batch.sources.shape == (200, coarse.n_dipoles)
+    distances_m = np.linalg.norm(
+        coarse.dipoles_m[batch.sources.argmax(axis=1)] - toy_head.dipoles_m[batch.seeds[:, 0]],
+        axis=1,
+    )
+    spacing_m = 0.02  # of the coarse one
+    assert np.median(distances_m) < spacing_m
+    patches = patch_dictionary(toy_head.triangles, toy_head.dipoles_m, 2)
+    whole = patches[batch.seeds[:, 0]].sum(axis=1) * 7.5e-9
+    assert batch.sources.sum(axis=1).mean() == pytest.approx(whole.mean(), rel=0.1)

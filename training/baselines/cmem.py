@@ -78,7 +78,7 @@ class Cmem:
     def __init__(self, head: Head) -> None:
         self._gain = head.lead_field.astype(float)
         self._adjacency = mesh_adjacency(head.triangles, head.n_dipoles).astype(float)
-        self._near = neighbourhoods(self._adjacency, NEIGHBOURHOOD_ORDER)
+        (self._near,) = neighbourhoods(self._adjacency, [NEIGHBOURHOOD_ORDER])
         smoother = diffusion(self._adjacency)
         self._coherence = (smoother.T @ smoother).tocsr()
 

@@ -27,7 +27,7 @@ from realtime.machine import n_cores
 from realtime.topography import sphere_centre
 from training.cache import fingerprint, write_whole
 from training.config import NoiseConfig, TrainingConfig, config_of_card
-from training.evaluation.alternative import Family, alternative_head, head_family
+from training.evaluation.alternative import alternative_head, head_family
 from training.evaluation.methods import (
     GIVE_NO_MOMENTS,
     RANDOM_MAP,
@@ -37,6 +37,7 @@ from training.evaluation.methods import (
 )
 from training.evaluation.metrics import METRICS, Scorer, normalised, relative_nmse
 from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet, SetConfig
+from training.family import Family
 from training.noise import noise_pool
 
 log = logging.getLogger(__name__)
@@ -285,7 +286,9 @@ def _code() -> list[Path]:
             *(Path(__file__).parent / f"{name}.py" for name in own),
             *(training.parent / "realtime" / f"{name}.py" for name in live),
             *(training / "baselines").glob("*.py"),
+            training / "family.py",
             training / "head.py",
+            training / "solve_family.py",
         ]
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realtime.head import Head
 from training.config import TrainingConfig
 from training.evaluation.metrics import auc, distance_to_truth_m, peak_error_mm, roc_pools
+from training.family import Family
 from training.simulate import Simulator
 
 Float = NDArray[np.float32]
@@ -22,9 +23,13 @@ N_SAMPLES = 500
 
 
 def evaluate(
-    infer: Callable[[Float], Float], head: Head, noise: Float, config: TrainingConfig
+    infer: Callable[[Float], Float],
+    head: Head,
+    noise: Float,
+    config: TrainingConfig,
+    family: tuple[Head, Family] | None = None,
 ) -> dict[str, Any]:
-    """Return AUC and localisation error for single sources, AUC for one to five.
+    """Return AUC and localisation error for single sources, AUC for as many as in the training.
 
     Parameters
     ----------
@@ -33,15 +38,20 @@ def evaluate(
     head : Head
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
     config : TrainingConfig
+    family : tuple of Head and Family, optional
+        That the training drew its heads from.
     """
+    simulator = Simulator(head, noise, config.simulation, family, config.family.n_heads)
     single = replace(config.simulation, n_sources=(1, 1))
+    own = "family of heads" if family else "head model"
     result: dict[str, Any] = {
-        "data": f"{N_SAMPLES} simulated samples a set, new, but from the training's own head "
-        "model and noise (an inverse crime: expect worse on another head)",
+        "data": f"{N_SAMPLES} simulated samples a set, new, but from the training's own {own} and "
+        "noise (an inverse crime: expect worse on another head)",
     }
     for name, simulation in (("single", single), ("multi", config.simulation)):
         rng = np.random.default_rng([config.seed, 2])
-        batch = Simulator(head, noise, simulation).batch(N_SAMPLES, rng)
+        simulator.config = simulation
+        batch = simulator.batch(N_SAMPLES, rng)
         maps = infer(batch.eeg)
         areas = np.array(
             [

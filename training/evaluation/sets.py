@@ -16,14 +16,8 @@ from realtime.head import Head
 from realtime.patches import mesh_adjacency, patch_dictionary
 from realtime.topography import average_reference, spherical_spline
 from training.baselines.erp import Erp
-from training.evaluation.alternative import (
-    FAMILY_SKULL_S_M,
-    N_PLACES,
-    SKULL_S_M,
-    Family,
-    nearest_mean,
-    to_model,
-)
+from training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
+from training.family import N_PLACES, Family, nearest_mean, to_model
 
 Float = NDArray[np.float32]
 NAM = 1e-9
@@ -98,6 +92,8 @@ class Sample:
     order : int
         Neighbourhood order of the first patch.
     snr : float
+    noise_v : float
+        Of one trial, in volts: the SD of a channel whose SD in the pool of noise is 1.
     """
 
     erp: Erp
@@ -105,6 +101,7 @@ class Sample:
     n_sources: int
     order: int
     snr: float
+    noise_v: float
 
 
 class SampleSet:
@@ -139,7 +136,7 @@ class SampleSet:
         self._noise = noise
         self._family = family
         self._model_electrodes_m = model.electrodes_m
-        self._transform = nearest_mean(alternative.dipoles_m, model.dipoles_m)
+        self._transform = nearest_mean(alternative.dipoles_m, model.dipoles_m, N_NEIGHBOURS)
         self._patches: dict[int, sparse.csr_array] = {}
         self._adjacency = mesh_adjacency(alternative.triangles, alternative.n_dipoles)
 
@@ -161,13 +158,14 @@ class SampleSet:
             at, relative = grow(int(seed), int(order), rng)
             sources[at] += moment * relative
         signal = self._project(sources, rng)
-        trials = self._trials(signal, snr, rng)
+        noise_v = float(np.abs(signal).max() / (snr / N_TRIALS**0.5))
+        trials = self._trials(signal, noise_v, rng)
         if config.strict:
             bad = int(rng.integers(self._head.n_electrodes))
             trials = trials @ self._repair(bad).T
         truth = to_model(sources[None], self._transform)[0]
         erp = Erp(trials, SFREQ_HZ, N_BASELINE, PEAK, HALF_WIDTH)
-        return Sample(erp, truth, n_sources, int(orders[0]), snr)
+        return Sample(erp, truth, n_sources, int(orders[0]), snr, noise_v)
 
     def _project(
         self, sources: NDArray[np.float64], rng: np.random.Generator
@@ -181,14 +179,13 @@ class SampleSet:
         return np.asarray(self._family.project(sources, skull_s_m, places))
 
     def _trials(
-        self, signal: NDArray[np.float64], snr: float, rng: np.random.Generator
+        self, signal: NDArray[np.float64], noise_v: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
         """Return single trials: the pulse and, in each, another segment of noise."""
         course = np.zeros(N_TIMES)
         course[PEAK - 5 : PEAK + 6] = PULSE
         segments = self._noise[rng.integers(len(self._noise), size=N_TRIALS)].astype(float)
-        level = np.abs(signal).max() / (snr / N_TRIALS**0.5)
-        return np.asarray(course[:, None] * signal + level * segments)
+        return np.asarray(course[:, None] * signal + noise_v * segments)
 
     def _repair(self, bad: int) -> NDArray[np.float64]:
         """Return the matrix that repairs an electrode as the live service would."""

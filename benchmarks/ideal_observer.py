@@ -1,0 +1,74 @@
+"""How far any method could come: an observer that knows everything but the sources.
+
+Usage: .venv/bin/python benchmarks/ideal_observer.py [--model NAME] [--seed N] [--samples N]
+"""
+
+import argparse
+from functools import cache
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from realtime.bundle import DEFAULT_MODEL, load_bundle
+from realtime.machine import n_cores
+from training.__main__ import DEFAULT_CACHE, DEFAULT_DATA
+from training.evaluation.alternative import N_NEIGHBOURS
+from training.evaluation.evaluate import Plan, laboratory
+from training.evaluation.ideal_observer import IdealObserver
+from training.evaluation.metrics import METRICS
+from training.evaluation.sets import MULTI, SINGLE, SetConfig
+
+SHOWN = (
+    "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "relative_nmse",
+    "emd",
+)  # fmt: skip
+CHUNK = 10
+
+
+@cache
+def observer_of(plan: Plan, config: SetConfig) -> IdealObserver:
+    """Return a set's observer, one in each process."""
+    here = laboratory(plan)
+    noise = here.noise(config)
+    return IdealObserver(config, here.alternative, here.bundle.head, noise, N_NEIGHBOURS)
+
+
+def score(plan: Plan, config: SetConfig, first: int, last: int) -> np.ndarray:
+    """Return the metrics of samples ``first`` to ``last`` − 1."""
+    here = laboratory(plan)
+    observer = observer_of(plan, config)
+    rows = []
+    for i in range(first, last):
+        sample = here.samples(config)[i]
+        estimate = observer(sample, np.random.default_rng([plan.seed, i]))
+        rows.append(here.scorer(sample.truth, [estimate], sample.n_sources)[0])
+    return np.array(rows)
+
+
+def main() -> None:
+    """Print a table of both sets."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="whose dipoles maps are given on")
+    parser.add_argument("--seed", type=int, default=2021, help="of the samples")
+    parser.add_argument("--samples", type=int, default=200, help="of each set")
+    arguments = parser.parse_args()
+    path = load_bundle(arguments.model).path
+    plan = Plan(path, arguments.seed, True, Path(DEFAULT_DATA), DEFAULT_CACHE)
+    print("mean (median) | " + " | ".join(METRICS[name].title for name in SHOWN))
+    for config in (SINGLE, MULTI):
+        jobs = [
+            (first, min(first + CHUNK, arguments.samples))
+            for first in range(0, arguments.samples, CHUNK)
+        ]
+        with joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1):
+            rows = joblib.Parallel()(joblib.delayed(score)(plan, config, *job) for job in jobs)
+        scores = np.concatenate(rows)[:, [list(METRICS).index(name) for name in SHOWN]]
+        values = zip(np.nanmean(scores, axis=0), np.nanmedian(scores, axis=0), strict=True)
+        print(
+            f"{config.title} | " + " | ".join(f"{m:.3g} ({d:.3g})" for m, d in values), flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

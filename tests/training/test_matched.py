@@ -1,0 +1,87 @@
+import keras
+import numpy as np
+import pytest
+
+from realtime.patches import patch_dictionary
+from training.config import NetworkConfig
+from training.matched import build_matched, matched_filters, whitening_matrix
+
+CONFIG = NetworkConfig(
+    "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), output="sigmoid"
+)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    pool = np.random.default_rng(0).standard_normal((20, 100, 31)).astype(np.float32)
+    pool -= pool.mean(axis=2, keepdims=True)
+    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
+
+
+@pytest.fixture(scope="module")
+def network(toy_head, noise):
+    keras.utils.set_random_seed(0)
+    return build_matched(CONFIG, toy_head, noise)
+
+
+def images(head, eeg):
+    return (eeg @ head.interpolation.T).astype(np.float32).reshape(-1, 7, 11, 1)
+
+
+def test_the_whitening_makes_noise_white(noise):
+    """But for the quietest directions, which stay below."""
+    white = noise.reshape(-1, 31) @ whitening_matrix(noise).T
+    variances = white.var(axis=0)
+    assert white.shape[1] == 30
+    np.testing.assert_allclose(np.corrcoef(white.T), np.eye(30), atol=1e-4)
+    assert np.all((variances > 0.8) & (variances < 1.0))
+
+
+def test_the_image_comes_back_as_the_whitened_eeg(network, toy_head, noise):
+    eeg = np.random.default_rng(1).standard_normal((5, 31))
+    eeg -= eeg.mean(axis=1, keepdims=True)
+    pixels = (eeg @ toy_head.interpolation.T).astype(np.float32)
+    whitened = keras.ops.convert_to_numpy(network.whitening(pixels))
+    np.testing.assert_allclose(whitened, eeg @ whitening_matrix(noise).T, rtol=1e-3, atol=1e-4)
+
+
+def test_a_filter_matches_its_own_patch_best(toy_head, noise):
+    whitener = whitening_matrix(noise)
+    filters = matched_filters(toy_head, whitener, 1)
+    np.testing.assert_allclose(np.linalg.norm(filters, axis=1), 1, rtol=1e-5)
+    match = filters @ filters.T
+    assert np.all(match.argmax(axis=1) == np.arange(toy_head.n_dipoles))
+
+
+def test_untrained_it_finds_a_patch_without_noise(network, toy_head):
+    """The filters know the lead field before any training."""
+    patches = patch_dictionary(toy_head.triangles, toy_head.dipoles_m, 1)
+    seeds = np.arange(0, toy_head.n_dipoles, 9)
+    sources = network.predict(
+        {"topography": images(toy_head, patches[seeds] @ toy_head.lead_field.T * 1e-8)}, verbose=0
+    )
+    assert sources.shape == (len(seeds), toy_head.n_dipoles)
+    assert np.mean(sources.argmax(axis=1) == seeds) > 0.8
+    assert sources.min() >= 0
+    assert sources.max() <= 1
+
+
+def test_some_dipoles_are_those_of_all(network, toy_head):
+    topography = images(toy_head, np.random.default_rng(2).standard_normal((4, 31)))
+    chosen = np.array([300, 2, 77], np.int32)
+    everything = network({"topography": topography})
+    some = network({"topography": topography, "dipoles": chosen})
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(some),
+        keras.ops.convert_to_numpy(everything)[:, chosen],
+        rtol=1e-5,
+        atol=1e-7,
+    )
+
+
+def test_strength_and_an_eeg_of_zeros_change_nothing_and_break_nothing(network, toy_head):
+    topography = images(toy_head, np.random.default_rng(3).standard_normal((4, 31)))
+    strong, weak = (network.predict({"topography": topography * v}, verbose=0) for v in (1, 1e-7))
+    np.testing.assert_allclose(strong, weak, rtol=1e-4, atol=1e-7)
+    nothing = network.predict({"topography": topography * 0}, verbose=0)
+    assert np.isfinite(nothing).all()
