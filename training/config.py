@@ -153,6 +153,8 @@ class NetworkConfig:
         Orders of the patches that the matched filters look for.
     output : str
         Activation of the dipoles.
+    background : float
+        Share of a map's maximum below which values count as background and fade (``matched``).
     """
 
     kind: Literal["convdip", "matched"] = "convdip"
@@ -162,6 +164,7 @@ class NetworkConfig:
     n_layers: int = 1
     rank: int = 256
     filter_orders: tuple[int, ...] = (2, 4)
+    background: float = 0.0
     output: Literal["relu", "sigmoid"] = "relu"
 
 
@@ -257,7 +260,11 @@ class TrainingConfig:
                 f"[fit] dipoles is {self.fit.dipoles:g}: only a network of kind 'matched' gives a "
                 "share of its dipoles, and weighted_hausdorff needs them all; set dipoles = 1"
             )
-        for section, name in (("simulation", "single"), ("simulation", "repaired")):
+        for section, name in (
+            ("simulation", "single"),
+            ("simulation", "repaired"),
+            ("network", "background"),
+        ):
             share = getattr(getattr(self, section), name)
             if not 0 <= share <= 1:
                 raise ConfigError(f"[{section}] {name} is {share}: expected a share from 0 to 1")

@@ -184,9 +184,9 @@ def find_anatomy(config: HeadConfig, scratch: Path) -> Anatomy:
 
 
 def _shell_grade(subject_dir: Path) -> int | None:
-    """Return MNE's ``ico`` for shells of 5,120 triangles; None where they are that already."""
+    """Return MNE's ``ico`` for shells of 5,120 triangles; None where they have no more."""
     _, triangles = mne.read_surface(subject_dir / "bem" / "inner_skull.surf")
-    return None if len(triangles) == N_SHELL_TRIANGLES else 4
+    return None if len(triangles) <= N_SHELL_TRIANGLES else 4
 
 
 def standard_places_m(names: tuple[str, ...]) -> dict[str, Places]:

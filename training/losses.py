@@ -26,10 +26,11 @@ HAUSDORFF_ALPHA = 4.0
 
 
 def cosine(truth: Tensor, estimate: Tensor) -> Tensor:
-    """Return 1 − cos of the angle between the maps."""
+    """Return 1 − cos of the angle between the maps; 1 where the truth is zero everywhere."""
     product = ops.sum(truth * estimate, axis=1)
-    lengths = ops.sqrt(ops.sum(truth**2, axis=1) * ops.sum(estimate**2, axis=1))
-    return 1.0 - product / (lengths + TINY)
+    powers = ops.sum(truth**2, axis=1) * ops.sum(estimate**2, axis=1)
+    # Inside the root: at 0 its gradient would be infinite.
+    return 1.0 - product / ops.sqrt(powers + TINY**2)
 
 
 def support_bce(truth: Tensor, estimate: Tensor) -> Tensor:

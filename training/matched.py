@@ -31,6 +31,7 @@ Float = NDArray[np.float32]
 LEAST_VARIANCE = 0.02
 # 1 − (u·t)² is never quite 0; where training starts, and it goes on from there.
 MISFIT = 0.02
+TINY = 1e-20
 # Hardly any dipole is active.
 FIRST_BIAS = -4.0
 
@@ -109,12 +110,19 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
     """The whole network.
 
     Takes ``topography``, shape (n, 7, 11, 1) in volts, and gives ``sources``, shape
-    (n, n_dipoles), from 0 to 1. With ``dipoles`` beside it, indices of shape (k,), it gives these
-    dipoles alone: a step of the training then takes as much less time.
+    (n, n_dipoles), from 0 to 1. In training these are the probabilities that each dipole is part of
+    a source, which is what the loss judges; with ``dipoles`` beside the topography, indices of
+    shape (k,), of these dipoles alone: a step then takes as much less time.
+
+    Thousands of small probabilities far from every source add up to more than the few large ones.
+    In use, values p below a share b of the map's maximum m therefore fade: p³ / (p² + (b m)²),
+    which keeps their order.
 
     Parameters
     ----------
     n_dipoles, n_whitened, n_hidden, n_layers, rank, n_filters : int
+    background : float
+        The share b.
     """
 
     def __init__(
@@ -125,9 +133,11 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
         n_layers: int,
         rank: int,
         n_filters: int,
+        background: float,
         **keywords: Any,
     ) -> None:
         super().__init__(**keywords)
+        self.background = background
         self.sizes = {
             "n_dipoles": n_dipoles,
             "n_whitened": n_whitened,
@@ -149,7 +159,7 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
         self.trust = layers.Dense(n_filters, "softplus", bias_initializer="ones", name="trust")
         self.scores = DipoleScores(n_dipoles, n_filters, name="scores")
 
-    def call(self, inputs: dict[str, Any]) -> Any:
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """Return the sources."""
         whitened = self.unit(
             self.whitening(self.flatten(self.peak_normalization(inputs["topography"])))
@@ -163,11 +173,17 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
         scores = self.scores(
             [self.narrow(hidden), whitened, self.trust(hidden)], inputs.get("dipoles")
         )
-        return ops.sigmoid(scores)
+        probabilities = ops.sigmoid(scores)
+        if training or not self.background:
+            return probabilities
+        level = self.background * ops.max(probabilities, axis=1, keepdims=True)
+        square = probabilities * probabilities
+        # A map of zeros stays one.
+        return probabilities * square / (square + level * level + TINY)
 
     def get_config(self) -> dict[str, Any]:
         """Return what the network is made from."""
-        return {**super().get_config(), **self.sizes}
+        return {**super().get_config(), **self.sizes, "background": self.background}
 
 
 def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Model:
@@ -187,6 +203,7 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
         config.n_layers,
         config.rank,
         len(config.filter_orders),
+        config.background,
         name="convdip",
     )
     network({"topography": np.zeros((1, *SHAPE, 1), np.float32)})

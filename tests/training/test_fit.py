@@ -34,13 +34,6 @@ CONFIG = TrainingConfig(
 
 
 @pytest.fixture(scope="module")
-def noise():
-    pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
-    pool -= pool.mean(axis=2, keepdims=True)
-    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
-
-
-@pytest.fixture(scope="module")
 def trained(toy_head, noise, tmp_path_factory):
     return fit(CONFIG, toy_head, noise, tmp_path_factory.mktemp("runs"))
 

@@ -6,14 +6,7 @@ from realtime.errors import ConfigError
 from realtime.topography import sphere_centre
 from training.config import HeadConfig
 from training.head import build_head
-from training.template import package_folder, write_template_subject
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("subjects")
-    with mne.use_log_level("error"):
-        return folder / write_template_subject(folder)
+from training.template import package_folder
 
 
 def test_the_shells_are_nested_and_closed(template):
@@ -99,16 +92,12 @@ def test_a_radial_dipole_is_most_positive_at_the_electrode_above_it(shipped):
         assert head.channels[head.lead_field[:, most_radial].argmax()] == electrode
 
 
-@pytest.mark.timeout(600)
-def test_a_freesurfer_subject_of_ones_own(template):
-    """The template's own files, given as a subject: surfaces, BEM, atlas, transform."""
+def test_a_freesurfer_subject_of_ones_own(bert):
+    """Surfaces, BEM, atlas and transform are the subject's."""
     carried = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
     head = build_head(
         HeadConfig(
-            subject=template.name,
-            subjects_dir=str(template.parent),
-            trans=str(carried),
-            spacing="ico2",
+            subject="bert", subjects_dir=str(bert.parent), trans=str(carried), spacing="ico2"
         )
     )
     assert head.n_dipoles == 324

@@ -1,19 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from training.evaluation.ideal_observer import IdealObserver
 from training.evaluation.sets import MULTI, SINGLE, SampleSet
 
 SMALL = {"orders": (1, 2), "moment_nam": (5.0, 10.0)}
-
-
-@pytest.fixture(scope="module")
-def noise():
-    pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
-    pool -= pool.mean(axis=2, keepdims=True)
-    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
 
 
 def drawn(config, toy_head, noise, n):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,13 +11,6 @@ from training.matched import build_matched, matched_filters, whitening_matrix
 CONFIG = NetworkConfig(
     "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), output="sigmoid"
 )
-
-
-@pytest.fixture(scope="module")
-def noise():
-    pool = np.random.default_rng(0).standard_normal((20, 100, 31)).astype(np.float32)
-    pool -= pool.mean(axis=2, keepdims=True)
-    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +72,19 @@ def test_some_dipoles_are_those_of_all(network, toy_head):
         rtol=1e-5,
         atol=1e-7,
     )
+
+
+def test_in_use_the_background_fades_and_nothing_changes_its_order(toy_head, noise):
+    keras.utils.set_random_seed(0)
+    network = build_matched(replace(CONFIG, background=0.2), toy_head, noise)
+    topography = images(toy_head, np.random.default_rng(2).standard_normal((4, 31)))
+    learnt, used = (
+        keras.ops.convert_to_numpy(network({"topography": topography}, training=training))
+        for training in (True, False)
+    )
+    line = 0.2 * learnt.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(used, learnt**3 / (learnt**2 + line**2), rtol=1e-4)
+    np.testing.assert_array_equal(used.argsort(axis=1), learnt.argsort(axis=1))
 
 
 def test_strength_and_an_eeg_of_zeros_change_nothing_and_break_nothing(network, toy_head):

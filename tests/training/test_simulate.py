@@ -8,14 +8,6 @@ from training.config import SimulationConfig
 from training.family import Family
 from training.simulate import Simulator
 
-
-@pytest.fixture(scope="module")
-def noise():
-    pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
-    pool -= pool.mean(axis=2, keepdims=True)
-    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
-
-
 CONFIG = SimulationConfig(orders=(1, 2))
 
 

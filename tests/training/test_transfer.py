@@ -45,13 +45,6 @@ CONFIG = TrainingConfig(
 
 
 @pytest.fixture(scope="module")
-def noise():
-    pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
-    pool -= pool.mean(axis=2, keepdims=True)
-    return pool / pool.std(axis=1).max(axis=1)[:, None, None]
-
-
-@pytest.fixture(scope="module")
 def family(toy_head):
     """Two places for each electrode, the second one a little off."""
     moved = toy_head.lead_field * np.random.default_rng(1).uniform(0.9, 1.1, (31, 1))

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from training.template import package_folder
+
 # Small where it may be small: a coarse cortex and few samples; the head model's BEM is the
 # real one.
 PRESET = """
@@ -21,7 +23,12 @@ n_segments = 100
 [simulation]
 orders = [1, 2]
 [network]
+kind = "matched"
 n_hidden = 64
+n_layers = 2
+rank = 32
+filter_orders = [2]
+background = 0.1
 output = "sigmoid"
 [loss]
 cosine = 1.0
@@ -31,6 +38,7 @@ n_samples = 100_000
 batch_size = 128
 learning_rate = 2e-3
 decay = "cosine"
+dipoles = 0.5
 checkpoints = 2
 """
 
@@ -48,7 +56,7 @@ def train(*arguments, cwd, **environment):
 
 
 @pytest.mark.timeout(900)
-def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, tmp_path):
+def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, bert, tmp_path):
     (tmp_path / "tiny.toml").write_text(PRESET)
     options = ("--preset", "tiny.toml", "--cache", tmp_path / "cache")
     done = train("all", *options, "--output", "bundle", "--json", cwd=tmp_path)
@@ -62,10 +70,28 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, tmp_pat
     assert "is trained already" in again.stderr
 
     evaluate_it(tmp_path)
+    carry_it_over(tmp_path, bert)
     demo = convdip("demo", "--model", "bundle", "--seconds", 4, "--json")
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
+
+
+def carry_it_over(folder, bert):
+    """Carry the bundle over to the head of somebody else, in a tenth of the samples."""
+    trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
+    command = ("--from", "bundle", "--cache", folder / "cache", "--output", "bert")
+    done = train("all", *command, cwd=folder)
+    assert done.returncode == 2
+    assert "--from needs --head" in done.stderr
+    whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
+    done = train("all", *command, *whose, "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    card = json.loads(done.stdout.splitlines()[-1])
+    assert card["name"] == "tiny-bert"
+    assert "10,112 simulated samples" in card["training"]
+    assert card["config"]["head"]["subject"] == "bert"
+    assert card["evaluation"]["single"]["auc"] > 0.8
 
 
 def evaluate_it(folder):
@@ -111,6 +137,7 @@ def evaluate_it(folder):
     ("arguments", "message"),
     [
         (("fit", "--preset", "nonesuch"), "no preset 'nonesuch'"),
+        (("fit", "--head", "bert"), "expected --from too"),
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
