@@ -189,8 +189,8 @@ def test_a_stalled_client_costs_the_others_nothing():
 def test_the_soak_ends_with_a_verdict(tmp_path):
     command = ["scripts/soak", "--minutes", "0.1", "--rate-hz", "500"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == 0, done.stderr
     assert verdict["ok"]
     assert verdict["memory_mb_growth_after_a_minute"] is None  # six seconds tell nothing
     assert verdict["lost"] == verdict["repeated"] == 0

@@ -1,8 +1,6 @@
 import json
 import shutil
 import signal
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from training.config import (
 from training.convdip import build_convdip, load_network
 from training.export import ExportError, check_against_keras, export, to_onnx
 from training.fit import fit, trained_network
+from training.simulate import Simulator
 
 CONFIG = TrainingConfig(
     name="tiny",
@@ -60,20 +59,23 @@ def test_training_lowers_the_loss(trained):
 
 
 def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(
-    toy_head, noise, trained, tmp_path
+    toy_head, noise, trained, tmp_path, monkeypatch
 ):
-    def press_ctrl_c():
-        while not list(tmp_path.glob("*/history.json")):  # until the first checkpoint
-            time.sleep(0.005)
-        signal.raise_signal(signal.SIGINT)
+    drawn = []
+    draw = Simulator.batch
 
-    hand = threading.Thread(target=press_ctrl_c, daemon=True)
-    hand.start()
-    try:
+    def draw_and_press_ctrl_c(*arguments):
+        drawn.append(arguments)
+        if len(drawn) == 40:  # in the third of eight stretches
+            signal.raise_signal(signal.SIGINT)
+        return draw(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Simulator, "batch", draw_and_press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
             fit(CONFIG, toy_head, noise, tmp_path)
-    finally:
-        hand.join()
+    [history] = tmp_path.glob("*/history.json")
+    assert 1 <= len(json.loads(history.read_text())) <= 3
     assert not list(tmp_path.glob("*/network.keras"))
     resumed = fit(CONFIG, toy_head, noise, tmp_path)
     for mine, other in zip(

@@ -6,7 +6,7 @@ from scipy.sparse.csgraph import connected_components
 
 from realtime.patches import mesh_adjacency
 from training.evaluation.alternative import FAMILY_SKULL_S_M
-from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet
+from training.evaluation.sets import MULTI, NOISE, ROBUST, SINGLE, STRICT, VALIDATION, SampleSet
 from training.family import N_PLACES, Family
 
 
@@ -126,6 +126,19 @@ def test_a_strict_sample_has_one_electrode_that_the_others_determine(make, famil
             for s in (strict, plain)
         ]
         assert ranks == [29, 30]
+
+
+def test_a_robust_sample_says_how_many_electrodes_were_repaired_and_which_skull(make, family):
+    samples = [make(ROBUST, family=family)[i] for i in range(40)]
+    assert {sample.n_repaired for sample in samples} == {0, 1, 2, 3}
+    for sample in samples[:10]:
+        rank = np.linalg.matrix_rank(sample.erp.trials.reshape(-1, 31), rtol=1e-6)
+        assert rank == 30 - sample.n_repaired
+    skulls = np.array([sample.skull_s_m for sample in samples])
+    assert skulls.min() >= 0.004
+    assert skulls.max() <= 0.02
+    assert np.ptp(np.log(skulls)) > 1
+    assert np.isnan(make(NOISE)[0].skull_s_m)
 
 
 def test_strict_moments_differ_up_to_one_to_five(make, family):

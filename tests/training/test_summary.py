@@ -3,7 +3,7 @@ import pytest
 
 from training.evaluation.evaluate import POWERS, Scores
 from training.evaluation.metrics import METRICS
-from training.evaluation.sets import MULTI, SINGLE, VALIDATION
+from training.evaluation.sets import MULTI, ROBUST, SINGLE, VALIDATION
 from training.evaluation.summary import best_powers, members, rounded, won_by_nothing
 
 
@@ -46,6 +46,23 @@ def test_samples_are_grouped_as_in_the_papers_figures():
     multi = members(scores_of(MULTI, n_sources=[1, 5, 10], snr=[4, 4, 4]))
     assert multi["sources"]["1"].tolist() == [True, False, False]
     assert multi["sources"]["≥ 5"].tolist() == [False, True, True]
+
+
+def test_the_robust_set_is_grouped_by_what_went_wrong():
+    groups = members(
+        scores_of(
+            ROBUST,
+            n_sources=[1, 2, 5],
+            snr=[1, 4, 19],
+            skull_s_m=[0.0041, 0.0113, 0.0199],
+            n_repaired=[0, 3, 1],
+        )
+    )
+    assert groups["snr"]["10–20"].tolist() == [False, False, True]
+    assert groups["skull"]["0.007–0.012"].tolist() == [False, True, False]
+    assert groups["repaired"]["3"].tolist() == [False, True, False]
+    for kind in ("skull", "repaired"):
+        assert np.sum(list(groups[kind].values())) == 3
 
 
 def test_numbers_are_rounded_and_what_is_none_says_so():

@@ -36,7 +36,16 @@ from training.evaluation.methods import (
     build_methods,
 )
 from training.evaluation.metrics import METRICS, Scorer, normalised, relative_nmse
-from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION, SampleSet, SetConfig
+from training.evaluation.sets import (
+    MULTI,
+    NOISE,
+    ROBUST,
+    SINGLE,
+    STRICT,
+    VALIDATION,
+    SampleSet,
+    SetConfig,
+)
 from training.family import Family
 from training.noise import noise_pool
 
@@ -61,7 +70,7 @@ HELD_OUT = (
 )
 # Nor any other recording of the same people.
 HELD_OUT_NAMES = ("S001R", "eeglab_data")
-FACTS = ("n_sources", "order", "snr", "eccentricity")
+FACTS = ("n_sources", "order", "snr", "eccentricity", "skull_s_m", "n_repaired")
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Plan:
         """The sets and how many samples of each."""
         if self.quick:
             return {SINGLE: 100, MULTI: 100, VALIDATION: 50}
-        return {SINGLE: 1000, MULTI: 1000, NOISE: 500, STRICT: 500, VALIDATION: 200}
+        return {SINGLE: 1000, MULTI: 1000, NOISE: 500, ROBUST: 500, STRICT: 500, VALIDATION: 200}
 
 
 @dataclass(frozen=True)
@@ -321,7 +330,16 @@ def _score(here: Laboratory, config: SetConfig, first: int, last: int) -> dict[s
         )
         offset_m = head.dipoles_m[sample.truth.argmax()] - centre_m
         eccentricity = float(np.linalg.norm(offset_m) * 1e3)
-        facts.append([sample.n_sources, sample.order, sample.snr, eccentricity])
+        facts.append(
+            [
+                sample.n_sources,
+                sample.order,
+                sample.snr,
+                eccentricity,
+                sample.skull_s_m,
+                sample.n_repaired,
+            ]
+        )
     return {
         "values": np.array(values),
         "powers": np.array(powers),

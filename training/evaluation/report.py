@@ -112,8 +112,8 @@ def to_markdown(table: Table) -> str:
         f"model {table['model']['sha256'][:12]}. All numbers, with intervals and every test, are "
         "in the JSON beside this file; `convdip-train figures` draws the pictures beside it.",
         "Simulated EEG comes from an alternative head that no method sees: other electrode places, "
-        "conductivities and dipoles (section 2.1 of Hecker et al. 2021); that of the stricter set, "
-        "which quick evaluations leave out, from another head for each sample.",
+        "conductivities and dipoles (section 2.1 of Hecker et al. 2021); that of the robust and "
+        "the stricter set, which quick evaluations leave out, from another head for each sample.",
         "## Against the paper's numbers",
         "Mean (median) here, then *in italics what the paper's text says*.",
         _against_the_paper(table),

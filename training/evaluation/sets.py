@@ -47,7 +47,9 @@ class SetConfig:
     snr : tuple of float
         Range of the average's peak over the largest channel SD of its noise; logarithmic.
     strict : bool
-        Irregular patches, one electrode repaired.
+        Irregular patches of unequal strength.
+    repaired : tuple of int
+        Fewest and most electrodes that are interpolated from the others.
     skulls_s_m : tuple of float
         Of the family of heads that each sample draws its own from; none: the AGM itself.
     """
@@ -59,6 +61,7 @@ class SetConfig:
     moment_nam: tuple[float, float] = (5.0, 10.0)
     snr: tuple[float, float] = PAPER_SNR
     strict: bool = False
+    repaired: tuple[int, int] = (0, 0)
     skulls_s_m: tuple[float, ...] = ()
 
 
@@ -75,6 +78,17 @@ STRICT = SetConfig(
     moment_nam=(2.0, 10.0),
     snr=(1.0, 10.0),
     strict=True,
+    repaired=(1, 1),
+    skulls_s_m=FAMILY_SKULL_S_M,
+)
+# The paper's sources, and what goes wrong in a lab; the report groups by each of it.
+ROBUST = SetConfig(
+    "robust",
+    "robustness: 1–5 sources, another skull and cap for each sample, SNR 1–20, up to three "
+    "electrodes repaired",
+    (1, 5),
+    snr=(1.0, 20.0),
+    repaired=(0, 3),
     skulls_s_m=FAMILY_SKULL_S_M,
 )
 
@@ -92,6 +106,10 @@ class Sample:
     order : int
         Neighbourhood order of the first patch.
     snr : float
+    skull_s_m : float
+        Conductivity of the skull; NaN where the head is the AGM itself.
+    n_repaired : int
+        Electrodes that were interpolated.
     noise_v : float
         Of one trial, in volts: the SD of a channel whose SD in the pool of noise is 1.
     """
@@ -101,6 +119,8 @@ class Sample:
     n_sources: int
     order: int
     snr: float
+    skull_s_m: float
+    n_repaired: int
     noise_v: float
 
 
@@ -157,26 +177,27 @@ class SampleSet:
             grow = self._irregular if config.strict else self._circular
             at, relative = grow(int(seed), int(order), rng)
             sources[at] += moment * relative
-        signal = self._project(sources, rng)
+        signal, skull_s_m = self._project(sources, rng)
         noise_v = float(np.abs(signal).max() / (snr / N_TRIALS**0.5))
         trials = self._trials(signal, noise_v, rng)
-        if config.strict:
-            bad = int(rng.integers(self._head.n_electrodes))
-            trials = trials @ self._repair(bad).T
+        n_repaired = int(rng.integers(config.repaired[0], config.repaired[1] + 1))
+        if n_repaired:
+            bad = rng.choice(self._head.n_electrodes, n_repaired, replace=False)
+            trials = trials @ self._repair(sorted(bad.tolist())).T
         truth = to_model(sources[None], self._transform)[0]
         erp = Erp(trials, SFREQ_HZ, N_BASELINE, PEAK, HALF_WIDTH)
-        return Sample(erp, truth, n_sources, int(orders[0]), snr, noise_v)
+        return Sample(erp, truth, n_sources, int(orders[0]), snr, skull_s_m, n_repaired, noise_v)
 
     def _project(
         self, sources: NDArray[np.float64], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Return the EEG of a source map, volts, average-referenced."""
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return the EEG of a source map, volts, average-referenced, and the skull it passed."""
         if self._family is None:
-            return np.asarray(self._head.lead_field @ sources)
+            return np.asarray(self._head.lead_field @ sources), np.nan
         low, high = self._family.log_skull[[0, -1]]
         skull_s_m = float(np.exp(rng.uniform(low, high)))
         places = rng.integers(N_PLACES, size=self._head.n_electrodes)
-        return np.asarray(self._family.project(sources, skull_s_m, places))
+        return np.asarray(self._family.project(sources, skull_s_m, places)), skull_s_m
 
     def _trials(
         self, signal: NDArray[np.float64], noise_v: float, rng: np.random.Generator
@@ -187,9 +208,9 @@ class SampleSet:
         segments = self._noise[rng.integers(len(self._noise), size=N_TRIALS)].astype(float)
         return np.asarray(course[:, None] * signal + noise_v * segments)
 
-    def _repair(self, bad: int) -> NDArray[np.float64]:
-        """Return the matrix that repairs an electrode as the live service would."""
-        repair = spherical_spline(self._model_electrodes_m, [bad])
+    def _repair(self, bad: list[int]) -> NDArray[np.float64]:
+        """Return the matrix that repairs electrodes as the live service would."""
+        repair = spherical_spline(self._model_electrodes_m, bad)
         return np.asarray(average_reference(len(repair)) @ repair)
 
     def _circular(

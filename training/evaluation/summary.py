@@ -19,7 +19,7 @@ from training.evaluation.evaluate import (
     package_versions,
 )
 from training.evaluation.metrics import METRICS, Metric
-from training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT, VALIDATION
+from training.evaluation.sets import MULTI, NOISE, ROBUST, SINGLE, STRICT, VALIDATION
 from training.evaluation.statistics import (
     N_PERMUTATIONS,
     bootstrap_intervals,
@@ -35,12 +35,15 @@ COLUMNS = METRICS | {CALIBRATED: Metric("relative nMSE, calibrated", "zero map =
 # Bins of eccentricity, as the paper's: ±5 mm around each.
 ECCENTRICITIES_MM = (20, 30, 40, 50, 60, 70, 80)
 SNR_EDGES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+SKULL_EDGES_S_M = (0.004, 0.007, 0.012, 0.02)
 FEW_SOURCES = (1, 2, 3, 4)
 GROUP_TITLES = {
     "extent": "extent (neighbourhood order)",
     "eccentricity": "eccentricity (distance from the centre of the head)",
     "sources": "number of sources",
     "snr": "SNR of the average",
+    "skull": "conductivity of the skull, S/m",
+    "repaired": "number of repaired electrodes",
 }
 GROUPED = (
     "auc",
@@ -169,12 +172,17 @@ def members(scores: Scores) -> dict[str, dict[str, NDArray[np.bool_]]]:
     else:
         groups["sources"] = {f"{n}": facts["n_sources"] == n for n in FEW_SOURCES}
         groups["sources"]["≥ 5"] = facts["n_sources"] > FEW_SOURCES[-1]
-    if scores.set in (NOISE, STRICT):
-        groups["snr"] = {
-            f"{low:g}–{high:g}": (facts["snr"] >= low) & (facts["snr"] < high)
-            for low, high in pairwise(SNR_EDGES)
-        }
+    if scores.set in (NOISE, ROBUST, STRICT):
+        groups["snr"] = _bins(facts["snr"], SNR_EDGES)
+    if scores.set == ROBUST:
+        groups["skull"] = _bins(facts["skull_s_m"], SKULL_EDGES_S_M)
+        fewest, most = ROBUST.repaired
+        groups["repaired"] = {f"{n}": facts["n_repaired"] == n for n in range(fewest, most + 1)}
     return groups
+
+
+def _bins(values: Float, edges: tuple[float, ...]) -> dict[str, NDArray[np.bool_]]:
+    return {f"{low:g}–{high:g}": (values >= low) & (values < high) for low, high in pairwise(edges)}
 
 
 def _groups(scores: Scores) -> Table:
