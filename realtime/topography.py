@@ -79,6 +79,17 @@ def spherical_spline(electrodes_m: NDArray[np.float32], missing: Sequence[int]) 
     return repair
 
 
+def repair_matrix(electrodes_m: NDArray[np.float32], missing: Sequence[int]) -> Matrix:
+    """Return the matrix that fills missing electrodes, then takes the average reference.
+
+    Parameters
+    ----------
+    electrodes_m : ndarray, shape (n_electrodes, 3)
+    missing : sequence of int
+    """
+    return average_reference(len(electrodes_m)) @ spherical_spline(electrodes_m, missing)
+
+
 def input_matrices(head: Head, montage: Montage) -> tuple[Matrix, Matrix]:
     """Return the matrices from a stream's channels to EEG and topography.
 
@@ -95,6 +106,5 @@ def input_matrices(head: Head, montage: Montage) -> tuple[Matrix, Matrix]:
         The same, interpolated to the 7×11 image, row by row.
     """
     missing = [head.channels.index(name) for name in montage.missing]
-    repair = spherical_spline(head.electrodes_m, missing)
-    to_eeg = average_reference(head.n_electrodes) @ repair @ montage.to_volts
+    to_eeg = repair_matrix(head.electrodes_m, missing) @ montage.to_volts
     return to_eeg, head.interpolation @ to_eeg

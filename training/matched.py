@@ -209,9 +209,16 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
     network({"topography": np.zeros((1, *SHAPE, 1), np.float32)})
     # From the image back to the electrodes, and on.
     network.whitening.set_weights([(whitener @ np.linalg.pinv(head.interpolation)).T])
+    set_filters(network, config, head, whitener)
+    return network
+
+
+def set_filters(
+    network: keras.Model, config: NetworkConfig, head: Head, whitener: NDArray[np.float64]
+) -> None:
+    """Make a network look for the topographies of a head, whitened as it whitens EEG."""
     for filters, order in zip(network.scores.filters, config.filter_orders, strict=True):
         filters.assign(matched_filters(head, whitener, order))
-    return network
 
 
 def whitening_matrix(noise: Float) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from scipy import sparse
 
 from realtime.head import Head
 from realtime.patches import fall_off, patch_distances
-from realtime.topography import average_reference, spherical_spline
+from realtime.topography import repair_matrix
 from training.config import SimulationConfig
 from training.family import Family, nearest_mean
 
@@ -85,7 +85,7 @@ class Simulator:
         self._to_model = carry_to(head, cortex)
         heads = [head.lead_field] if family is None else _draw(family[1], n_heads, rng)
         self._lead_fields: Float = np.array([field.T for field in heads])
-        self._repairs: Float = _repairs(head, rng)
+        self._repairs = _repairs(head, rng) if config.repaired else None
         self._noise: Float = noise.reshape(-1, noise.shape[-1])
         low, high = config.orders
         self.orders = range(low, high + 1)
@@ -111,9 +111,10 @@ class Simulator:
         low, high = np.log(self.config.trial_snr)
         level = peak / np.exp(rng.uniform(low, high, size=(n, 1)))
         eeg = (signal + level * draws.mean(axis=1)).astype(np.float32)
-        repaired = rng.random(n) < self.config.repaired
-        which = rng.integers(len(self._repairs), size=n)[repaired]
-        eeg[repaired] = np.einsum("nij,nj->ni", self._repairs[which], eeg[repaired])
+        if self._repairs is not None:
+            repaired = rng.random(n) < self.config.repaired
+            which = rng.integers(len(self._repairs), size=n)[repaired]
+            eeg[repaired] = np.einsum("nij,nj->ni", self._repairs[which], eeg[repaired])
         return Batch(eeg, (simulated @ self._to_model).toarray(), seeds)
 
     def _sources(
@@ -173,5 +174,4 @@ def _repairs(head: Head, rng: np.random.Generator) -> Float:
     n = head.n_electrodes
     bad = [[i] for i in range(n)]
     bad += [sorted(rng.choice(n, k, replace=False).tolist()) for k in (2, 3) for _ in range(n)]
-    matrices = [average_reference(n) @ spherical_spline(head.electrodes_m, some) for some in bad]
-    return np.array(matrices, np.float32)
+    return np.array([repair_matrix(head.electrodes_m, some) for some in bad], np.float32)

@@ -8,6 +8,7 @@ from what the nearest dipole of the old head had learnt. A tenth of the training
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from realtime.bundle import Bundle
 from realtime.errors import ConfigError
 from realtime.head import Head
 from training.config import HeadConfig, TrainingConfig, config_of_card
-from training.matched import build_matched, matched_filters
+from training.matched import build_matched, set_filters
 
 Float = NDArray[np.float32]
 
@@ -83,8 +84,7 @@ def carried_over(bundle: Bundle, config: TrainingConfig, head: Head, noise: Floa
     # The filters look for the new head's topographies, as the old network whitens them.
     whitening = stored_weight(bundle, weight_name(network.whitening.kernel))
     whitener = whitening.T.astype(float) @ head.interpolation.astype(float)
-    for filters, order in zip(scores.filters, config.network.filter_orders, strict=True):
-        filters.assign(matched_filters(head, whitener, order))
+    set_filters(network, config.network, head, whitener)
     return network
 
 
@@ -101,14 +101,22 @@ def stored_weight(bundle: Bundle, name: str) -> Float:
     ConfigError
         If the file does not name it.
     """
-    for tensor in onnx.load_from_string(bundle.model).graph.initializer:
-        if tensor.name in (name, f"{name}.T"):
-            weight: Float = onnx.numpy_helper.to_array(tensor)
-            return weight if tensor.name == name else weight.T
+    constants = _constants(bundle.model)
+    if name in constants:
+        return constants[name]
+    if f"{name}.T" in constants:
+        return constants[f"{name}.T"].T
     raise ConfigError(
         f"the model {bundle.name} does not name its weight {name!r}: expected a bundle that "
         "'convdip-train export' wrote"
     )
+
+
+@lru_cache(maxsize=1)
+def _constants(model: bytes) -> dict[str, Float]:
+    """Return an ONNX file's constants by name; read once for all weights."""
+    graph = onnx.load_from_string(model).graph
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 def nearest_dipoles(old: Head, new: Head) -> NDArray[np.intp]:

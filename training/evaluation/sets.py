@@ -14,7 +14,7 @@ from scipy import sparse
 
 from realtime.head import Head
 from realtime.patches import mesh_adjacency, patch_dictionary
-from realtime.topography import average_reference, spherical_spline
+from realtime.topography import repair_matrix
 from training.baselines.erp import Erp
 from training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
 from training.family import N_PLACES, Family, nearest_mean, to_model
@@ -183,7 +183,7 @@ class SampleSet:
         n_repaired = int(rng.integers(config.repaired[0], config.repaired[1] + 1))
         if n_repaired:
             bad = rng.choice(self._head.n_electrodes, n_repaired, replace=False)
-            trials = trials @ self._repair(sorted(bad.tolist())).T
+            trials = trials @ repair_matrix(self._model_electrodes_m, sorted(bad.tolist())).T
         truth = to_model(sources[None], self._transform)[0]
         erp = Erp(trials, SFREQ_HZ, N_BASELINE, PEAK, HALF_WIDTH)
         return Sample(erp, truth, n_sources, int(orders[0]), snr, skull_s_m, n_repaired, noise_v)
@@ -207,11 +207,6 @@ class SampleSet:
         course[PEAK - 5 : PEAK + 6] = PULSE
         segments = self._noise[rng.integers(len(self._noise), size=N_TRIALS)].astype(float)
         return np.asarray(course[:, None] * signal + noise_v * segments)
-
-    def _repair(self, bad: list[int]) -> NDArray[np.float64]:
-        """Return the matrix that repairs electrodes as the live service would."""
-        repair = spherical_spline(self._model_electrodes_m, bad)
-        return np.asarray(average_reference(len(repair)) @ repair)
 
     def _circular(
         self, seed: int, order: int, _: np.random.Generator
