@@ -112,6 +112,16 @@ class Common:
         )
         return transfer_config(self.start, head)
 
+    @cached_property
+    def family(self) -> tuple[Head, Family] | None:
+        """The heads that training draws from, where the experiment asks for some."""
+        if not self.config.family.skull_s_m:
+            return None
+        from training.solve_family import training_family
+
+        config = self.config
+        return training_family(config.family, config.head, config.seed, self.cache)
+
 
 COMMON = Common()
 
@@ -141,7 +151,7 @@ def fit(*, common: Common = COMMON) -> int:
     config = common.config
     head_model = _head(config, common)
     noise = _noise(config, head_model, common)
-    family = _family(config, common)
+    family = common.family
     from training.fit import fit as fit_network
 
     fit_network(config, head_model, noise, common.cache, family, common.start)
@@ -184,8 +194,7 @@ def export(
             f"no network at {path}: train one with 'convdip-train fit --preset {common.preset}'"
         )
     folder = output or Path("models") / config.name
-    family = _family(config, common)
-    card = export_bundle(path, config, head_model, noise, folder, family)
+    card = export_bundle(path, config, head_model, noise, folder, common.family)
     if json_:
         print(json.dumps(card))
         return 0
@@ -407,14 +416,6 @@ def _head(config: TrainingConfig, common: Common) -> Head:
     from training.head import load_or_build_head
 
     return load_or_build_head(config.head, common.cache)
-
-
-def _family(config: TrainingConfig, common: Common) -> tuple[Head, Family] | None:
-    if not config.family.skull_s_m:
-        return None
-    from training.solve_family import training_family
-
-    return training_family(config.family, config.head, config.seed, common.cache)
 
 
 def _noise(config: TrainingConfig, head_model: Head, common: Common) -> np.ndarray[Any, Any]:

@@ -70,20 +70,45 @@ def training_family(
     ]
     solved = []
     for skull_s_m in config.skull_s_m:
+        brain, _, scalp = head.conductivity_s_m
+        member = replace(head, spacing=config.spacing, conductivity_s_m=(brain, skull_s_m, scalp))
         name = fingerprint(config, head, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(head))
-        head_path, places_path = cache / f"fine-{name}.npz", cache / f"fine-places-{name}.npy"
-        if not (head_path.is_file() and places_path.is_file()):
-            log.info("family of heads, skull %g S/m: two minutes", skull_s_m)
-            brain, _, scalp = head.conductivity_s_m
-            member = replace(
-                head, spacing=config.spacing, conductivity_s_m=(brain, skull_s_m, scalp)
-            )
-            cortex, at_places = solve_places(member, standard_m, places_m)
-            write_whole(places_path, partial(np.save, arr=at_places))
-            write_whole(head_path, cortex.save)
-        solved.append((head_path, places_path))
+        solved.append(keep_solved(cache, "fine", name, member, standard_m, places_m))
     fields = np.array([np.load(places_path) for _, places_path in solved])
     return Head.load(solved[0][0]), Family(fields, np.log(config.skull_s_m))
+
+
+def keep_solved(
+    cache: Path,
+    kind: str,
+    content: str,
+    config: HeadConfig,
+    cap_m: dict[str, Places],
+    places_m: Sequence[dict[str, Places]],
+) -> tuple[Path, Path]:
+    """Solve a head for a cap and other places, unless the cache holds it, and return the files.
+
+    Parameters
+    ----------
+    cache : Path
+    kind, content : str
+        What the files are called.
+    config, cap_m, places_m
+        As for `solve_places`.
+
+    Returns
+    -------
+    head_path, places_path : Path
+        Head and lead fields at all places.
+    """
+    head_path, places_path = cache / f"{kind}-{content}.npz", cache / f"{kind}-places-{content}.npy"
+    if not (head_path.is_file() and places_path.is_file()):
+        skull_s_m = config.conductivity_s_m[1]
+        log.info("another head, skull %g S/m: a minute or two", skull_s_m)
+        head, at_places = solve_places(config, cap_m, places_m)
+        write_whole(places_path, partial(np.save, arr=at_places, allow_pickle=False))
+        write_whole(head_path, head.save)
+    return head_path, places_path
 
 
 def solve_places(

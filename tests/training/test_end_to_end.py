@@ -94,6 +94,20 @@ def carry_it_over(folder, bert):
     assert card["evaluation"]["single"]["auc"] > 0.8
 
 
+def rivals_are_not_scored_again(folder, table):
+    """Evaluate a bundle of the same head: only its own scores are new."""
+    shutil.copytree(folder / "bundle", folder / "other")
+    kept = folder / "cache" / "evaluation"
+    before = set(kept.iterdir())
+    command = ("evaluate", "--model", "other", "--quick", "--cache", folder / "cache", "--json")
+    done = train(*command, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(before) == 2 * len(set(kept.iterdir()) - before)
+    again = json.loads(done.stdout.splitlines()[-1])
+    for name, entry in table["sets"]["single"]["methods"].items():
+        assert again["sets"]["single"]["methods"][name.replace("bundle", "other")] == entry
+
+
 def evaluate_it(folder):
     """Evaluate the bundle twice, the second time from the heads on: the same bytes."""
     command = ("evaluate", "--model", "bundle", "--quick", "--cache", folder / "cache")
@@ -106,6 +120,7 @@ def evaluate_it(folder):
         written.append([(folder / "bundle" / name).read_bytes() for name in names])
     assert written[0] == written[1]
     table = json.loads(done.stdout.splitlines()[-1])
+    rivals_are_not_scored_again(folder, table)
     assert table == json.loads(written[0][0])
     single = table["sets"]["single"]
     assert single["n"] == 100

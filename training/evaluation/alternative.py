@@ -6,21 +6,18 @@ it. For the stricter set the head is drawn anew for each sample, from a family o
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from realtime.head import Head
-from training.cache import fingerprint, write_whole
+from training.cache import fingerprint
 from training.config import HeadConfig
 from training.family import N_PLACES, Family
 from training.head import VERSION as HEAD_VERSION
 from training.head import own_files, standard_places_m
-from training.solve_family import solve_places
-
-log = logging.getLogger(__name__)
+from training.solve_family import keep_solved
 
 # Changes with the code below, so that no head of older code is taken from the cache.
 VERSION = 1
@@ -68,12 +65,6 @@ def head_family(
 
 def _solved(config: HeadConfig, skull_s_m: float, seed: int, cache: Path) -> tuple[Path, Path]:
     """Solve a head with one skull for the AGM's cap and for all places of the family's caps."""
-    name = fingerprint(config, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(config))
-    head_path, places_path = cache / f"agm-{name}.npz", cache / f"agm-places-{name}.npy"
-    if head_path.is_file() and places_path.is_file():
-        return head_path, places_path
-    log.info("alternative head, skull %g S/m: a minute or two", skull_s_m)
-    config = replace(config, spacing=SPACING, conductivity_s_m=(BRAIN_S_M, skull_s_m, BRAIN_S_M))
     rng = np.random.default_rng([seed, 1])
     standard_m = standard_places_m(config.electrodes)
     cap_m = {name: at + rng.normal(0, ELECTRODE_SD_M, 3) for name, at in standard_m.items()}
@@ -81,7 +72,6 @@ def _solved(config: HeadConfig, skull_s_m: float, seed: int, cache: Path) -> tup
         {name: at + rng.normal(0, FAMILY_ELECTRODE_SD_M, 3) for name, at in standard_m.items()}
         for _ in range(N_PLACES)
     ]
-    head, at_places = solve_places(config, cap_m, places_m)
-    write_whole(places_path, lambda path: np.save(path, at_places, allow_pickle=False))
-    write_whole(head_path, head.save)
-    return head_path, places_path
+    content = fingerprint(config, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(config))
+    member = replace(config, spacing=SPACING, conductivity_s_m=(BRAIN_S_M, skull_s_m, BRAIN_S_M))
+    return keep_solved(cache, "agm", content, member, cap_m, places_m)

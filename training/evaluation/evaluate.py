@@ -263,22 +263,43 @@ def _joined(config: SetConfig, methods: list[str], pieces: list[dict[str, Any]])
 
 
 def _score_kept(plan: Plan, config: SetConfig, first: int, last: int) -> dict[str, Any]:
-    """Score samples ``first`` to ``last`` − 1 of a set, or take what is in the cache."""
+    """Score samples ``first`` to ``last`` − 1 of a set, or take what is in the cache.
+
+    The rivals are kept by themselves: another model of the same head finds them there.
+    """
     here = laboratory(plan)
+    names = [*here.methods, *NOTHING]
+    model = _kept(here, config, first, last, names[:1], FILES)
+    rivals = _kept(here, config, first, last, names[1:], ("head.npz",))
+    joined = {
+        name: np.concatenate([model[name], rivals[name]], axis=1) for name in ("values", "powers")
+    }
+    return {**joined, "facts": model["facts"]}
+
+
+def _kept(
+    here: Laboratory,
+    config: SetConfig,
+    first: int,
+    last: int,
+    names: list[str],
+    files: tuple[str, ...],
+) -> dict[str, Any]:
+    """Score some of the methods, whose scores hold for all bundles with the same ``files``."""
     content = fingerprint(
-        {name: here.bundle.card["sha256"][name] for name in FILES},
+        names,
+        {name: here.bundle.card["sha256"][name] for name in files},
         here.alternative.lead_field,
         here.noise(config),
         config,
-        plan.seed,
-        plan.quick,
+        here.plan.seed,
         [first, last],
         package_versions(),
         _code(),
     )
-    path = plan.cache / "evaluation" / f"{config.name}-{first:04d}-{content}.npz"
+    path = here.plan.cache / "evaluation" / f"{config.name}-{first:04d}-{content}.npz"
     if not path.is_file():
-        scored = _score(here, config, first, last)
+        scored = _score(here, config, first, last, names)
         write_whole(path, lambda unfinished: np.savez(unfinished, allow_pickle=False, **scored))
     with np.load(path, allow_pickle=False) as stored:
         return dict(stored)
@@ -311,17 +332,21 @@ def package_versions() -> dict[str, str]:
     }
 
 
-def _score(here: Laboratory, config: SetConfig, first: int, last: int) -> dict[str, Float]:
-    names = [*here.methods, *NOTHING]
+def _score(
+    here: Laboratory, config: SetConfig, first: int, last: int, names: list[str]
+) -> dict[str, Float]:
     without_moments = [names.index(name) for name in GIVE_NO_MOMENTS if name in names]
     head = here.bundle.head
     centre_m = sphere_centre(head.electrodes_m)
     values, powers, facts = [], [], []
     for i in range(first, last):
         sample = here.samples(config)[i]
-        maps = [method(sample.erp) for method in here.methods.values()]
         rng = np.random.default_rng([here.plan.seed, i])
-        maps += [rng.random(head.n_dipoles), np.zeros(head.n_dipoles)]
+        of_nothing = {RANDOM_MAP: rng.random(head.n_dipoles), ZERO_MAP: np.zeros(head.n_dipoles)}
+        maps = [
+            of_nothing[name] if name in of_nothing else here.methods[name](sample.erp)
+            for name in names
+        ]
         scores = here.scorer(sample.truth, maps, sample.n_sources)
         scores[without_moments, list(METRICS).index("mse")] = np.nan
         values.append(scores)
