@@ -304,7 +304,7 @@ def precision_markdown(table: Table, times_ms: dict[str, float]) -> str:
         f"{processor_name()}, one thread, no GPU used. Data: {table['data']}. In brackets: "
         "difference to fp32 on the same samples.\n\n"
         + "\n".join(rows)
-        + "\n\nint8, fp16: the weights of the largest matrix product alone. int8 is ONNX Runtime's "
+        + "\n\nint8, fp16: the weights of the large matrix products alone. int8 is ONNX Runtime's "
         f"MatMulNBits, {BLOCK_SIZE} weights to a block, with products of integers; in fp16 ONNX "
         "Runtime's CPU provider widens the weights when it loads them, so that it saves disk and "
         f"no time. Times: {N_TURNS * RUNS_A_TURN} samples with pauses of {PAUSE_S * 1e3:.0f} ms, "

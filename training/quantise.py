@@ -1,7 +1,7 @@
 """The model's weights in fewer bits: in int8, which can be shipped, and in fp16.
 
-One matrix product holds most of a ConvDip's weights, and a sample waits for them to come from
-memory. In int8 they are less than half as large.
+One or a few matrix products hold most of a ConvDip's weights, and a sample waits for them to come
+from memory. In int8 they are less than half as large.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from onnx import numpy_helper
 
 from realtime.errors import ConvDipError
 
-LARGE_SHARE = 0.5
+# A matrix with more than this share of the weights is large; such matrices must hold half of them.
+LARGE_SHARE = 0.1
+LEAST_SHARE = 0.5
 # So many weights of a column share a scale and a zero. 16 is ONNX Runtime's least; in larger
 # blocks maps are farther from fp32's, and in blocks of 128 they depend on the batch.
 BLOCK_SIZE = 16
@@ -31,7 +33,7 @@ class PrecisionError(ConvDipError):
 
 
 def to_int8(model: bytes) -> bytes:
-    """Return the model with the weights of its largest matrix product in 8 bits.
+    """Return the model with the weights of its large matrix products in 8 bits.
 
     Parameters
     ----------
@@ -41,13 +43,13 @@ def to_int8(model: bytes) -> bytes:
     Raises
     ------
     PrecisionError
-        If no matrix product holds more than half of the model's weights.
+        If large matrix products do not hold more than half of the model's weights.
     """
     proto = onnx.load_from_string(model)
-    large = _large_product(proto.graph)
+    large = _large_products(proto.graph)
     for i, node in enumerate(proto.graph.node):  # the quantizer tells nodes by their names
         node.name = node.name or f"{node.op_type}_{i}"
-    others = [node.name for i, node in enumerate(proto.graph.node) if i != large]
+    others = [node.name for i, node in enumerate(proto.graph.node) if i not in large]
     with _silenced():
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
@@ -67,33 +69,37 @@ def to_int8(model: bytes) -> bytes:
 def to_fp16(model: bytes) -> bytes:
     """Return the model with the same weights in 16 bits; its products remain in fp32."""
     proto = onnx.load_from_string(model)
-    name = proto.graph.node[_large_product(proto.graph)].input[1]
-    [weights] = [tensor for tensor in proto.graph.initializer if tensor.name == name]
-    halves = numpy_helper.to_array(weights).astype(np.float16)
-    weights.CopyFrom(numpy_helper.from_array(halves, f"{name}_fp16"))
-    cast = onnx.helper.make_node("Cast", [weights.name], [name], to=onnx.TensorProto.FLOAT)
-    proto.graph.node.insert(0, cast)
+    names = {proto.graph.node[i].input[1] for i in _large_products(proto.graph)}
+    for weights in proto.graph.initializer:
+        if weights.name in names:
+            name = weights.name
+            halves = numpy_helper.to_array(weights).astype(np.float16)
+            weights.CopyFrom(numpy_helper.from_array(halves, f"{name}_fp16"))
+            cast = onnx.helper.make_node("Cast", [weights.name], [name], to=onnx.TensorProto.FLOAT)
+            proto.graph.node.insert(0, cast)
     fp16: bytes = proto.SerializeToString()
     return fp16
 
 
-def _large_product(graph: Any) -> int:
-    """Return the number of the node whose matrix holds more than half of the weights' bytes."""
+def _large_products(graph: Any) -> set[int]:
+    """Return the numbers of the nodes that multiply by a large matrix of constants."""
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     matrices = {name for name, a in arrays.items() if a.dtype == np.float32 and a.ndim == 2}
-    sizes = {
-        i: arrays[node.input[1]].nbytes
+    total = max(sum(array.nbytes for array in arrays.values()), 1)
+    shares = {
+        i: arrays[node.input[1]].nbytes / total
         for i, node in enumerate(graph.node)
         if node.op_type == "MatMul" and node.input[1] in matrices
     }
-    total = sum(array.nbytes for array in arrays.values())
-    share = max(sizes.values(), default=0) / max(total, 1)
-    if share <= LARGE_SHARE:
+    large = {i for i, share in shares.items() if share > LARGE_SHARE}
+    together = sum(shares[i] for i in large)
+    if together <= LEAST_SHARE:
         raise PrecisionError(
-            f"the model's largest MatMul with a constant matrix holds {share:.0%} of its weights: "
-            f"expected more than {LARGE_SHARE:.0%}, or fewer bits there would gain little"
+            f"the model's large MatMuls with a constant matrix (each more than {LARGE_SHARE:.0%} "
+            f"of its weights) hold {together:.0%} of them: expected more than {LEAST_SHARE:.0%}, "
+            "or fewer bits there would gain little"
         )
-    return max(sizes, key=lambda i: sizes[i])
+    return large
 
 
 @contextmanager

