@@ -37,6 +37,19 @@ FIRST_BIAS = -4.0
 
 
 @keras.saving.register_keras_serializable(package="convdip")
+class RMSNormalization(layers.RMSNormalization):  # type: ignore[misc]
+    """Keras' layer, written so that ONNX Runtime makes one operation of it instead of seven.
+
+    Of a sample's millisecond, a sixth went into starting these.
+    """
+
+    def call(self, x: Any) -> Any:
+        """Return values of mean square 1, times the layer's scale."""
+        mean_square = ops.mean(ops.power(x, 2.0), axis=-1, keepdims=True)
+        return x / ops.sqrt(mean_square + self.epsilon) * self.scale
+
+
+@keras.saving.register_keras_serializable(package="convdip")
 class DipoleScores(layers.Layer):  # type: ignore[misc]
     """Each dipole's score, before the output's activation.
 
@@ -154,7 +167,7 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
             layers.Dense(n_hidden, "relu", kernel_initializer="he_normal", name=f"hidden_{i}")
             for i in range(n_layers)
         ]
-        self.norms = [layers.RMSNormalization(name=f"norm_{i}") for i in range(n_layers)]
+        self.norms = [RMSNormalization(name=f"norm_{i}") for i in range(n_layers)]
         self.narrow = layers.Dense(rank, use_bias=False, name="narrow")
         self.trust = layers.Dense(n_filters, "softplus", bias_initializer="ones", name="trust")
         self.scores = DipoleScores(n_dipoles, n_filters, name="scores")
