@@ -4,11 +4,11 @@ Usage: .venv/bin/python benchmarks/ideal_observer.py [--model NAME] [--seed N] [
 """
 
 import argparse
-from functools import cache
 from pathlib import Path
 
 import joblib
 import numpy as np
+from tqdm import tqdm
 
 from realtime.bundle import DEFAULT_MODEL, load_bundle
 from realtime.machine import n_cores
@@ -23,21 +23,15 @@ SHOWN = (
     "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "relative_nmse",
     "emd",
 )  # fmt: skip
-CHUNK = 10
-
-
-@cache
-def observer_of(plan: Plan, config: SetConfig) -> IdealObserver:
-    """Return a set's observer, one in each process."""
-    here = laboratory(plan)
-    noise = here.noise(config)
-    return IdealObserver(config, here.alternative, here.bundle.head, noise, N_NEIGHBOURS)
+CHUNK = 20
 
 
 def score(plan: Plan, config: SetConfig, first: int, last: int) -> np.ndarray:
     """Return the metrics of samples ``first`` to ``last`` − 1."""
     here = laboratory(plan)
-    observer = observer_of(plan, config)
+    observer = IdealObserver(
+        config, here.alternative, here.bundle.head, here.noise(config), N_NEIGHBOURS
+    )
     rows = []
     for i in range(first, last):
         sample = here.samples(config)[i]
@@ -62,7 +56,9 @@ def main() -> None:
             for first in range(0, arguments.samples, CHUNK)
         ]
         with joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1):
-            rows = joblib.Parallel()(joblib.delayed(score)(plan, config, *job) for job in jobs)
+            work = joblib.Parallel(return_as="generator")
+            pieces = work(joblib.delayed(score)(plan, config, *job) for job in jobs)
+            rows = list(tqdm(pieces, config.title, len(jobs), unit=f"{CHUNK} samples"))
         scores = np.concatenate(rows)[:, [list(METRICS).index(name) for name in SHOWN]]
         values = zip(np.nanmean(scores, axis=0), np.nanmedian(scores, axis=0), strict=True)
         print(
