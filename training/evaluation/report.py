@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -257,7 +258,7 @@ def _beamformer(table: Table) -> str:
 def where_behind(table: Table) -> str:
     """List every set and group in which a rival's mean is better than the model's."""
     model = table["model"]["name"]
-    n_compared = n_behind = 0
+    compared, behind = Counter[str](), Counter[str]()
     rows = []
     for entry in table["sets"].values():
         groups = {"all": {"n": entry["n"], "methods": entry["methods"]}} | {
@@ -275,7 +276,7 @@ def where_behind(table: Table) -> str:
                 }
                 if len(means) < 2:
                     continue
-                n_compared += 1
+                compared[metric] += 1
                 pick = max if METRICS[metric].best == "high" else min
                 best = pick(means, key=lambda method: means[method])
                 if best != model and means[best] != means[model]:
@@ -284,12 +285,17 @@ def where_behind(table: Table) -> str:
                         for row in (group["methods"][name][metric] for name in (model, best))
                     )
                     lost.append(f"{METRICS[metric].title} {ours}, {best} {theirs}")
-            n_behind += len(lost)
+                    behind[metric] += 1
             if lost:
                 rows.append([entry["title"], where, str(group["n"]), "; ".join(lost)])
+    counts = ", ".join(
+        f"{METRICS[metric].title} {compared[metric] - behind[metric]} of {compared[metric]}"
+        for metric in COMPARED
+        if compared[metric]
+    )
     said = (
-        f"Of {n_compared} means ({len(COMPARED)} metrics, all samples of each set and each group "
-        f"below), {model} has the best of all methods in {n_compared - n_behind}."
+        f"In how many means (all samples of each set, and each group below) {model} is the best "
+        f"of all methods: {counts}. Where it is not:"
     )
     header = ["set", "group", "n", "mean (median): the model, the best rival"]
     return f"{said}\n\n{_grid(header, rows)}"
