@@ -26,7 +26,7 @@ from training.evaluation.metrics import METRICS, Scorer
 from training.evaluation.sets import MULTI, SINGLE, SampleSet
 from training.export import export
 from training.family import Family
-from training.fit import fit
+from training.fit import fit, trained_network
 from training.grid import SHAPE
 from training.head import load_or_build_head
 from training.noise import noise_pool
@@ -93,7 +93,7 @@ def stretched_subject(subjects_dir: Path) -> HeadConfig:
 
 
 def main() -> None:
-    """Train four times and print what each network is worth on the second head."""
+    """Train, carry over, and print what each network is worth on the second head."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=2_000_000, help="of a full training")
     parser.add_argument("--seed", type=int, default=7, help="of the samples it is tested with")
@@ -106,7 +106,7 @@ def main() -> None:
     shorter = replace(recipe.fit, n_samples=arguments.samples, checkpoints=4)
     first = replace(recipe, name="transfer-first", fit=shorter)
     at_first = Place(first, arguments.seed, cache)
-    bundle = cache / "transfer-first"
+    bundle = trained_network(first, at_first.head, at_first.noise, cache).parent / "bundle"
     if not bundle.exists():
         export(at_first.train(first), first, at_first.head, at_first.noise, bundle, at_first.family)
     start = load_bundle(bundle)

@@ -184,7 +184,7 @@ def batch_difference(network: Network, inputs: Float) -> float:
         return np.concatenate([network(piece) for piece in pieces])
 
     alone = maps(1)
-    largest = np.abs(alone).max(axis=1)
+    largest = np.maximum(np.abs(alone).max(axis=1), np.finfo(np.float32).tiny)
     return max(float((np.abs(maps(size) - alone).max(axis=1) / largest).max()) for size in BATCHES)
 
 

@@ -2,11 +2,15 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from realtime.patches import patch_dictionary
 from training.config import NetworkConfig
+from training.export import to_onnx
 from training.matched import build_matched, matched_filters, whitening_matrix
+from training.quantise import to_int8
 
 CONFIG = NetworkConfig(
     "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), output="sigmoid"
@@ -93,3 +97,21 @@ def test_strength_and_an_eeg_of_zeros_change_nothing_and_break_nothing(network, 
     np.testing.assert_allclose(strong, weak, rtol=1e-4, atol=1e-7)
     nothing = network.predict({"topography": topography * 0}, verbose=0)
     assert np.isfinite(nothing).all()
+
+
+def test_onnx_runtime_makes_one_operation_of_each_norm(toy_head, noise, tmp_path):
+    config = replace(CONFIG, n_hidden=128)
+    network = build_matched(config, toy_head, noise)
+    for norm in network.norms:  # a scale of 1, as before training, is left out altogether
+        norm.scale.assign(np.linspace(0.5, 1.5, config.n_hidden))
+    model = to_onnx(network)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3  # it warns that such a file is for this machine alone
+    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert kinds.count("SimplifiedLayerNormalization") == config.n_layers
+
+    # Two hidden layers and the embedding hold more than a tenth of the weights each.
+    narrower = [node.op_type for node in onnx.load_from_string(to_int8(model)).graph.node]
+    assert narrower.count("MatMulNBits") >= 2

@@ -26,7 +26,7 @@ def test_every_group_in_which_a_rival_is_ahead_is_listed():
         },
     }  # fmt: skip
     said, _, _, _, *rows = where_behind(table).split("\n")
-    assert "AUC 2 of 3, ghosts 2 of 2, earth mover's distance 2 of 3. Where it is not:" in said
+    assert "AUC 2 of 3, ghosts 2 of 2, earth mover's distance 2 of 3. Where one is:" in said
     assert rows == [
         "| 1–10 sources | number of sources 2 | 10 | AUC 0.700 (0.700), eLORETA 0.800 (0.800); "
         "earth mover's distance 9.0 (9.0), eLORETA 8.0 (8.0) |"

@@ -274,7 +274,7 @@ def where_behind(table: Table) -> str:
                     for method, row in group["methods"].items()
                     if row[metric] and method not in NOTHING
                 }
-                if len(means) < 2:
+                if model not in means or len(means) < 2:
                     continue
                 compared[metric] += 1
                 pick = max if METRICS[metric].best == "high" else min
@@ -294,8 +294,8 @@ def where_behind(table: Table) -> str:
         if compared[metric]
     )
     said = (
-        f"In how many means (all samples of each set, and each group below) {model} is the best "
-        f"of all methods: {counts}. Where it is not:"
+        f"In how many means, of all samples of each set and of each group below, no rival is "
+        f"better than {model}: {counts}. Where one is:"
     )
     header = ["set", "group", "n", "mean (median): the model, the best rival"]
     return f"{said}\n\n{_grid(header, rows)}"
