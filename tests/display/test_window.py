@@ -468,7 +468,7 @@ def test_the_command_shows_what_a_service_publishes(convdip, said, unique, tmp_p
     printed, _ = display.communicate(timeout=20)
     assert display.returncode == 0
     summary = json.loads(printed.splitlines()[-1])
-    assert summary["samples"] > 500
+    assert summary["samples"] > 100
     assert summary["missing"] == 0
     assert summary["frames"] > 20
     assert summary["picture_age_ms"]["p50"] < 200
