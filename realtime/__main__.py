@@ -53,7 +53,7 @@ def demo(
     Parameters
     ----------
     seconds : float
-        Length of the simulated session.
+        Length of the simulated session, 0.5 to 600.
     model : str
         Model bundle: a folder, or the name of a shipped one.
     provider : str
@@ -264,7 +264,7 @@ def simulate(
     name : str
         Name of the stream.
     seconds : float
-        Length, after two seconds without a source.
+        Length, 0.5 to 600, after two seconds without a source.
     sfreq_hz : float
         Sampling rate.
     seed : int

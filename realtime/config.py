@@ -59,7 +59,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.unit is not None:
-            volts_per_unit(self.unit, "--unit")
+            volts_per_unit(self.unit)
         if not self.name:
             raise ConfigError("--name is empty: expected the stem of the published streams' names")
         if not 0 < self.max_backlog_s < BUFFER_S:

@@ -25,7 +25,7 @@ from realtime.head import Head
 from realtime.outlet import sources_stream_name
 from realtime.processes import START_S, Process, connect, private_lsl
 from realtime.session import Provider
-from realtime.simulation import LEAD_IN_S, truth_stream_name
+from realtime.simulation import LEAD_IN_S, check_session, truth_stream_name
 from realtime.verdict import PlayedSession, PlayedSource, Received, Report, distances_mm, judge
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def run_demo(
     if is_displayed:
         check_installed()
     has_window = is_displayed and has_screen()
+    check_session(seconds, SFREQ_HZ, seed)
     bundle = load_bundle(model)
     name = f"ConvDipDemo{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:

@@ -298,6 +298,8 @@ def status_line(health: Health, now_s: float) -> str:
     median, _, p99 = stages[AGE]
     parts = " + ".join(f"{stage} {stages[stage][0]:.2f}" for stage in STAGES)
     age = f"age {median:.2f} ms (p99 {p99:.2f}) = {parts}"
+    if np.isnan(median):
+        age = "age –"
     if silence_s := health.silence_s(now_s):
         age = f"NO SAMPLE FOR {silence_s:.0f} s"
     if health.is_over:

@@ -61,8 +61,14 @@ def stated_reference(label: str) -> str:
     return (match["reference"] or "") if match else ""
 
 
-def volts_per_unit(unit: str, label: str) -> float:
-    """Return the factor from a channel's unit to volts.
+def volts_per_unit(unit: str, label: str | None = None) -> float:
+    """Return the factor from a unit to volts.
+
+    Parameters
+    ----------
+    unit : str
+    label : str, optional
+        Of the channel that states it; without one it was said with ``--unit``.
 
     Raises
     ------
@@ -71,6 +77,8 @@ def volts_per_unit(unit: str, label: str) -> float:
     """
     factor = VOLTS.get(unit.strip().lower())
     if factor is None:
+        if label is None:
+            raise MontageError(f"--unit is {unit!r}: expected microvolts, millivolts or volts")
         stated = f"the unit {unit!r}" if unit.strip() else "no unit"
         raise MontageError(
             f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "

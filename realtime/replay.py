@@ -43,8 +43,7 @@ def read_recording(path: Path, unit: str | None = None) -> mne.io.BaseRaw:
         import mne
     except ImportError:
         raise RecordingError(
-            "reading recordings needs MNE: pip install 'convdip-realtime[replay]', or "
-            "scripts/install replay"
+            "reading recordings needs MNE, which is not installed: scripts/install replay"
         ) from None
     try:
         if path.suffix.lower() in (".xdf", ".xdfz"):
@@ -59,7 +58,7 @@ def read_recording(path: Path, unit: str | None = None) -> mne.io.BaseRaw:
             "that MNE-Python reads (EDF, BDF, BrainVision, FIF, EEGLAB, …) or an XDF file"
         ) from None
     if unit is not None:
-        factor = volts_per_unit(unit, "--unit")
+        factor = volts_per_unit(unit)
         raw.apply_function(lambda samples: samples * factor, picks="eeg", verbose="error")
     return raw
 

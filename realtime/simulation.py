@@ -72,6 +72,16 @@ class Session:
     sfreq_hz: float
 
 
+def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
+    """Raise a ConfigError if there can be no such session: no source in it, or out of range."""
+    if not SOURCE_S <= seconds <= MAX_S:
+        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
+    if not 50 <= sfreq_hz <= 5000:
+        raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
+    if seed < 0:
+        raise ConfigError(f"--seed is {seed}: expected 0 or more")
+
+
 def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> Session:
     """Simulate sources that come on one after another all over the cortex, in background EEG.
 
@@ -89,14 +99,9 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
     Raises
     ------
     ConfigError
-        If the session would hold no source, or rate or seed are out of range.
+        From `check_session`.
     """
-    if not SOURCE_S <= seconds <= MAX_S:
-        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
-    if not 50 <= sfreq_hz <= 5000:
-        raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
-    if seed < 0:
-        raise ConfigError(f"--seed is {seed}: expected 0 or more")
+    check_session(seconds, sfreq_hz, seed)
     rng = np.random.default_rng(seed)
     n_times = round((LEAD_IN_S + seconds) * sfreq_hz)
     patches = {

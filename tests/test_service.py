@@ -295,7 +295,7 @@ def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, t
     ("arguments", "words"),
     [
         (("run", "--config", "nowhere.toml"), "no settings at nowhere.toml"),
-        (("run", "--unit", "parsec"), "'--unit' states the unit 'parsec'"),
+        (("run", "--unit", "parsec"), "--unit is 'parsec': expected microvolts"),
         (("run", "--wait-s", "-1"), "--wait-s is -1"),
         (("run", "--name", ""), "--name is empty"),
         (("streams", "--wait-s", "nan"), "--wait-s is nan"),
@@ -304,7 +304,7 @@ def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, t
         (("simulate", "--seed", "-3"), "--seed is -3"),
         (("simulate", "--name", "", "--seconds", "1"), "--name is empty"),
         (("replay", "x.edf", "--speed", "inf"), "--speed is inf"),
-        (("demo", "--seconds", "0"), "--seconds is 0"),
+        (("demo", "--seconds", "0"), "convdip: --seconds is 0"),
     ],
 )
 def test_a_setting_out_of_range_is_one_clear_line(fails, arguments, words):

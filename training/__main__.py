@@ -65,16 +65,18 @@ class Common:
         another head in a tenth of its training.
     head : str
         With --from: the FreeSurfer subject whose head it is.
-    subjects_dir, trans : Path
-        With --from: the folder of FreeSurfer subjects, and the subject's head↔MRI transform.
+    subjects_dir : Path
+        With --from: the folder of FreeSurfer subjects.
+    trans : Path
+        With --from: the subject's head↔MRI transform, a -trans.fif file.
     """
 
     preset: str = "small"
     cache: Path = DEFAULT_CACHE
     from_: Annotated[str, Parameter(name="--from")] = ""
     head: str = ""
-    subjects_dir: Path = Path()
-    trans: Path = Path()
+    subjects_dir: Path | None = None
+    trans: Path | None = None
 
     @cached_property
     def start(self) -> Bundle | None:
@@ -91,16 +93,22 @@ class Common:
             If only some of what --from needs is given.
         """
         if self.start is None:
-            if self.head:
+            if self.head or self.subjects_dir or self.trans:
                 raise ConfigError(
-                    f"--head is {self.head!r}: expected --from too, the model that is carried over "
-                    "to that head; to train from nothing, name the subject in a preset's [head]"
+                    "--head, --subjects-dir and --trans say whose head a model is carried over to: "
+                    "expected --from too, which model; to train from nothing on that head, name "
+                    "them in the [head] of a preset of your own"
                 )
             return load_preset(self.preset)
-        if not self.head:
+        if not (self.head and self.subjects_dir and self.trans):
+            given = {
+                "--head": self.head, "--subjects-dir": self.subjects_dir, "--trans": self.trans,
+            }  # fmt: skip
+            missing = ", ".join(option for option, value in given.items() if not value)
             raise ConfigError(
-                "--from needs --head, --subjects-dir and --trans: the FreeSurfer subject whose "
-                "head the model is carried over to"
+                f"--from needs {missing} too: the head that the model is carried over to is a "
+                "FreeSurfer subject (--head) in a folder of them (--subjects-dir), with a head↔MRI "
+                "transform (--trans)"
             )
         from training.transfer import transfer_config
 
@@ -176,7 +184,8 @@ def export(
         network.keras, with its history.json beside it, as another machine trained it; by
         default the one that 'convdip-train fit' left in the cache.
     output : Path
-        Folder of the bundle; by default models/ and the preset's name.
+        Folder of the bundle; by default models/ and the preset's name, or with --from the
+        model's and the subject's.
     json_ : bool
         Print the card as one JSON object on the last line.
     """
@@ -217,7 +226,8 @@ def everything(
     Parameters
     ----------
     output : Path
-        Folder of the bundle; by default models/ and the preset's name.
+        Folder of the bundle; by default models/ and the preset's name, or with --from the
+        model's and the subject's.
     json_ : bool
         Print the card as one JSON object on the last line.
     """
@@ -439,8 +449,7 @@ def main() -> None:
         sys.exit(130)
     except ModuleNotFoundError as error:
         print(
-            f"convdip-train: {error.name} is not installed: training needs "
-            "pip install 'convdip-realtime[training]'",
+            f"convdip-train: {error.name} is not installed: scripts/install training",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -307,6 +307,8 @@ def load_preset(preset: str) -> TrainingConfig:
     """
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.is_file():
+        if preset.endswith(".toml"):
+            raise ConfigError(f"no preset file {preset}")
         known = ", ".join(sorted(p.stem for p in PRESETS.glob("*.toml")))
         raise ConfigError(f"no preset {preset!r}: expected one of {known}, or a path to a .toml")
     try:

@@ -27,6 +27,13 @@ log = logging.getLogger(__name__)
 VERSION = 2
 Places = NDArray[np.float64]
 N_SHELL_TRIANGLES = 5120
+# What is read of a subject of one's own.
+OWN_FILES = (
+    *(f"surf/{side}.{name}" for side in ("lh", "rh")
+      for name in ("white", "pial", "inflated", "sphere", "sulc")),
+    *(f"label/{side}.aparc.annot" for side in ("lh", "rh")),
+    *(f"bem/{name}.surf" for name in ("inner_skull", "outer_skull", "outer_skin")),
+)  # fmt: skip
 
 
 def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
@@ -42,14 +49,11 @@ def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
 
 def own_files(config: HeadConfig) -> list[Path]:
     """Return the files of a subject of one's own that the head model is made from."""
+    if not config.subjects_dir:
+        return []
     folder = Path(config.subjects_dir) / config.subject
-    files = [
-        *folder.glob("surf/?h.*"),
-        *folder.glob("bem/*.surf"),
-        *folder.glob("label/*.annot"),
-    ]
-    own = sorted(file for file in (*files, Path(config.trans)) if file.is_file())
-    return own if config.subjects_dir else []
+    files = (*(folder / name for name in OWN_FILES), Path(config.trans))
+    return [file for file in files if file.is_file()]
 
 
 def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -> Head:
@@ -169,17 +173,24 @@ def find_anatomy(config: HeadConfig, scratch: Path) -> Anatomy:
         return Anatomy("fsaverage", folder.parent, "fsaverage")
     subjects_dir = Path(config.subjects_dir)
     folder = subjects_dir / config.subject
-    for needed in ("surf/lh.white", "surf/rh.sphere", "bem/inner_skull.surf"):
-        if not (folder / needed).exists():
-            raise ConfigError(
-                f"{folder / needed} is not there: [head] subject needs FreeSurfer surfaces "
-                "and a BEM (mne watershed_bem), or use subject = 'template'"
-            )
-    if not Path(config.trans).is_file():
+    if not folder.is_dir():
         raise ConfigError(
-            f"[head] trans is {config.trans!r}: expected the head↔MRI transform of "
-            f"{config.subject!r} (a -trans.fif file, from mne coreg)"
+            f"no FreeSurfer subject at {folder}: give its name and the folder of subjects, or take "
+            "the subject 'template'"
         )
+    absent = [name for name in OWN_FILES if not (folder / name).is_file()]
+    if absent:
+        raise ConfigError(
+            f"the head of {config.subject!r} needs {', '.join(absent)} in {folder}: FreeSurfer's "
+            "recon-all makes surfaces and atlas, mne watershed_bem the shells"
+        )
+    try:
+        mne.read_trans(config.trans, verbose="error")
+    except (OSError, ValueError, AttributeError):  # as MNE finds another file wanting
+        raise ConfigError(
+            f"trans is {config.trans!r}: expected the head↔MRI transform of {config.subject!r}, "
+            "a -trans.fif file from mne coreg"
+        ) from None
     return Anatomy(config.subject, subjects_dir, config.trans)
 
 

@@ -176,5 +176,5 @@ def package_folder(package: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ConfigError(f"package {package!r} is not installed: pip install '.[training]'")
+        raise ConfigError(f"package {package!r} is not installed: scripts/install training")
     return Path(spec.origin).parent

@@ -36,8 +36,7 @@ def check_installed() -> None:
     missing = [name for name in ("PIL", "PySide6", "pyqtgraph") if find_spec(name) is None]
     if missing:
         raise DisplayError(
-            f"the display needs {', '.join(missing)}: scripts/install display, or pip install "
-            "'convdip-realtime[display]'"
+            f"the display needs {', '.join(missing)}, not installed here: scripts/install display"
         )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realtime.backlog import Backlog
-from realtime.health import Health
+from realtime.health import Health, status_line
 from realtime.latency import STAGES, WINDOW, Latency
 
 
@@ -75,6 +75,7 @@ def test_nothing_yet():
     summary = Health(100.0, 0.0).summary()
     assert summary["latency_ms"]["age"] == {"p50": None, "p95": None, "p99": None}
     assert np.isnan(Health(100.0, 0.0).report(1.0)["age_p50"])
+    assert "nan" not in status_line(Health(100.0, 0.0), 0.5)
 
 
 def test_what_piled_up_during_the_start_has_no_age():

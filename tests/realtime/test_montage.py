@@ -55,6 +55,11 @@ def test_a_unit_is_never_guessed(unit):
         volts_per_unit(unit, "Cz")
 
 
+def test_a_unit_that_a_person_says_is_named_as_such():
+    with pytest.raises(MontageError, match="--unit is 'milivolts': expected microvolts"):
+        volts_per_unit("milivolts")
+
+
 def test_channels_are_picked_by_label_whatever_their_order_and_units(shipped):
     electrodes = shipped.head.channels
     rng = np.random.default_rng(0)

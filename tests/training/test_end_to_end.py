@@ -83,7 +83,7 @@ def carry_it_over(folder, bert):
     command = ("--from", "bundle", "--cache", folder / "cache", "--output", "bert")
     done = train("all", *command, cwd=folder)
     assert done.returncode == 2
-    assert "--from needs --head" in done.stderr
+    assert "--from needs --head, --subjects-dir, --trans too" in done.stderr
     whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
     done = train("all", *command, *whose, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -153,6 +153,8 @@ def evaluate_it(folder):
     [
         (("fit", "--preset", "nonesuch"), "no preset 'nonesuch'"),
         (("fit", "--head", "bert"), "expected --from too"),
+        (("fit", "--subjects-dir", "nowhere"), "expected --from too"),
+        (("fit", "--preset", "mine.toml"), "no preset file mine.toml"),
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),

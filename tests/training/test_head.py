@@ -1,3 +1,5 @@
+import shutil
+
 import mne
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from realtime.errors import ConfigError
 from realtime.topography import sphere_centre
 from training.config import HeadConfig
-from training.head import build_head
+from training.head import build_head, find_anatomy
 from training.template import package_folder
 
 
@@ -36,6 +38,24 @@ def test_the_cortex_lies_inside_the_skull(template):
     nearest = (offsets @ directions.T).argmax(axis=1)
     shell = np.linalg.norm(inner - centre, axis=1)[nearest]
     assert np.all(np.linalg.norm(offsets, axis=1) < shell)
+
+
+@pytest.mark.parametrize("lost", ["surf/rh.sulc", "label/lh.aparc.annot", "bem/outer_skin.surf"])
+def test_what_lacks_of_ones_own_head_is_said_before_anything_is_solved(bert, tmp_path, lost):
+    shutil.copytree(bert, tmp_path / "bert")
+    (tmp_path / "bert" / lost).unlink()
+    config = HeadConfig("bert", str(tmp_path), "bert-trans.fif")
+    with pytest.raises(ConfigError, match=f"'bert' needs {lost} in"):
+        find_anatomy(config, tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "no transform"])
+def test_a_file_that_is_no_transform_is_said_before_anything_is_solved(bert, tmp_path, text):
+    trans = tmp_path / "bert-trans.fif"
+    if text is not None:
+        trans.write_text(text)
+    with pytest.raises(ConfigError, match=r"bert-trans\.fif': expected the head↔MRI transform"):
+        find_anatomy(HeadConfig("bert", str(bert.parent), str(trans)), tmp_path)
 
 
 def test_the_lead_field_agrees_with_a_spherical_head(shipped):
@@ -109,7 +129,7 @@ def test_a_freesurfer_subject_of_ones_own(bert):
 
 def test_a_subject_without_surfaces_is_named(tmp_path):
     config = HeadConfig(subject="nobody", subjects_dir=str(tmp_path))
-    with pytest.raises(ConfigError, match=r"nobody/surf/lh\.white is not there"):
+    with pytest.raises(ConfigError, match=r"no FreeSurfer subject at .*nobody"):
         build_head(config)
 
 
