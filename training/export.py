@@ -200,8 +200,9 @@ def _training_words(network_path: Path, config: TrainingConfig) -> str:
         ) from None
     minutes = history[-1]["seconds"] / 60
     samples = history[-1]["steps"] * config.fit.batch_size
+    first = f"carried over from the model {config.start[:12]}, then " if config.start else ""
     return (
-        f"{samples:,} simulated samples, none seen twice, in {minutes:.0f} minutes on "
+        f"{first}{samples:,} simulated samples, none seen twice, in {minutes:.0f} minutes on "
         f"{platform.machine()}; final loss {history[-1]['loss']:.4f}"
     )
 
