@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ _lsl_settings.write(
 _lsl_settings.close()
 os.environ["LSLAPICFG"] = _lsl_settings.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A shell starts its background jobs with Ctrl-C ignored, and their children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from realtime import Bundle, Head, load_bundle  # noqa: E402
 
