@@ -57,7 +57,7 @@ class Common:
     Attributes
     ----------
     preset : str
-        Name of a preset (small, paper, convdip-fsaverage31) or a .toml file.
+        Name of a preset (small, paper, convdip-fsaverage31) or a .toml file; by default small.
     cache : Path
         Where head models, noise and trainings are kept.
     from_ : str
@@ -71,7 +71,7 @@ class Common:
         With --from: the subject's head↔MRI transform, a -trans.fif file.
     """
 
-    preset: str = "small"
+    preset: str = ""
     cache: Path = DEFAULT_CACHE
     from_: Annotated[str, Parameter(name="--from")] = ""
     head: str = ""
@@ -90,7 +90,7 @@ class Common:
         Raises
         ------
         ConfigError
-            If only some of what --from needs is given.
+            If only some of what --from needs is given, or a preset beside it.
         """
         if self.start is None:
             if self.head or self.subjects_dir or self.trans:
@@ -99,7 +99,12 @@ class Common:
                     "expected --from too, which model; to train from nothing on that head, name "
                     "them in the [head] of a preset of your own"
                 )
-            return load_preset(self.preset)
+            return load_preset(self.preset or "small")
+        if self.preset:
+            raise ConfigError(
+                f"--preset {self.preset} beside --from {self.from_}: expected one of them; a model "
+                "that is carried over keeps the experiment on its card"
+            )
         if not (self.head and self.subjects_dir and self.trans):
             given = {
                 "--head": self.head, "--subjects-dir": self.subjects_dir, "--trans": self.trans,
@@ -200,7 +205,8 @@ def export(
     path = network or trained_network(config, head_model, noise, common.cache)
     if not path.is_file():
         raise ConfigError(
-            f"no network at {path}: train one with 'convdip-train fit --preset {common.preset}'"
+            f"no network at {path}: train it first, with 'convdip-train fit' and the same "
+            "--preset (or --from and head) and --cache"
         )
     folder = output or Path("models") / config.name
     card = export_bundle(path, config, head_model, noise, folder, common.family)

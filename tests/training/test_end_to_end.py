@@ -84,6 +84,9 @@ def carry_it_over(folder, bert):
     done = train("all", *command, cwd=folder)
     assert done.returncode == 2
     assert "--from needs --head, --subjects-dir, --trans too" in done.stderr
+    done = train("all", *command, "--preset", "small", cwd=folder)
+    assert done.returncode == 2
+    assert "--preset small beside --from bundle: expected one of them" in done.stderr
     whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
     done = train("all", *command, *whose, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
