@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mne
+import numpy as np
 import pylsl
 from PySide6.QtCore import QSettings, QSize
 from PySide6.QtWidgets import QApplication
@@ -74,6 +75,16 @@ def is_clear(window: Window, *, with_truth: bool = True) -> bool:
     return bool(window.cortex.places_of(dipole)) and bool(outward > 0.3)
 
 
+def look_back(window: Window) -> None:
+    """Go back from some seconds ago until a source is clear."""
+    for share in np.arange(0.85, 0.0, -0.003):  # a tenth of a second
+        window.controls.slid.emit(share)
+        rest(0.1)
+        if is_clear(window):
+            return
+    raise TimeoutError("never seen: a clear source in the last half minute")
+
+
 def simulated(folder: Path, env: dict[str, str]) -> None:
     """Take start, live, paused and stale, of a simulated session."""
     window = show("Lab", folder)
@@ -91,8 +102,7 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
             wait(lambda: is_clear(window), "a clear source")
             take(window, "live")
             window.toggle_pause()
-            window.controls.slid.emit(0.85)
-            rest(0.5)
+            look_back(window)
             take(window, "paused")
             window.toggle_pause()
             for name, number in (("theme", 1), ("surface", 1), ("is_free", 0)):
