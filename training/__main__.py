@@ -92,8 +92,9 @@ class Common:
         ConfigError
             If only some of what --from needs is given, or a preset beside it.
         """
+        whose = {"--head": self.head, "--subjects-dir": self.subjects_dir, "--trans": self.trans}
         if self.start is None:
-            if self.head or self.subjects_dir or self.trans:
+            if any(whose.values()):
                 raise ConfigError(
                     "--head, --subjects-dir and --trans say whose head a model is carried over to: "
                     "expected --from too, which model; to train from nothing on that head, name "
@@ -105,15 +106,12 @@ class Common:
                 f"--preset {self.preset} beside --from {self.from_}: expected one of them; a model "
                 "that is carried over keeps the experiment on its card"
             )
-        if not (self.head and self.subjects_dir and self.trans):
-            given = {
-                "--head": self.head, "--subjects-dir": self.subjects_dir, "--trans": self.trans,
-            }  # fmt: skip
-            missing = ", ".join(option for option, value in given.items() if not value)
+        missing = [option for option, value in whose.items() if not value]
+        if missing:
             raise ConfigError(
-                f"--from needs {missing} too: the head that the model is carried over to is a "
-                "FreeSurfer subject (--head) in a folder of them (--subjects-dir), with a head↔MRI "
-                "transform (--trans)"
+                f"--from needs {', '.join(missing)} too: the head that the model is carried over "
+                "to is a FreeSurfer subject (--head) in a folder of them (--subjects-dir), with a "
+                "head↔MRI transform (--trans)"
             )
         from training.transfer import transfer_config
 
