@@ -16,9 +16,9 @@ import sys
 import time
 from typing import Any
 
-from realtime.display.app import check_can_display
-from realtime.machine import n_cores, processor_name
-from realtime.processes import Process, private_lsl
+from convdip.display.app import check_can_display
+from convdip.machine import n_cores, processor_name
+from convdip.processes import Process, private_lsl
 
 TURNS = 3
 TURN_S = 15.0
@@ -28,9 +28,9 @@ SETTLE_S = 6.0
 def turn(env: dict[str, str], number: int, *, is_shown: bool) -> tuple[dict[str, Any], Any]:
     """Let a service run for a while; return its summary, and the window's."""
     name = f"Bench{number}{'Shown' if is_shown else 'Alone'}"
-    simulate = ["realtime", "simulate", "--name", name, "--seconds", "60"]
-    run = ["realtime", "run", "--input", name, "--name", name, "--wait-s", "30", "--json"]
-    show = ["realtime", "display", "--name", name, "--json"]
+    simulate = ["convdip", "simulate", "--name", name, "--seconds", "60"]
+    run = ["convdip", "run", "--input", name, "--name", name, "--wait-s", "30", "--json"]
+    show = ["convdip", "display", "--name", name, "--json"]
     with Process(simulate, env), Process(run, env) as service:
         if not is_shown:
             time.sleep(SETTLE_S + TURN_S)

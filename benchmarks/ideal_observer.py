@@ -8,16 +8,15 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from convdip.bundle import DEFAULT_MODEL, load_bundle
+from convdip.machine import n_cores
+from convdip_training.__main__ import DEFAULT_CACHE, DEFAULT_DATA
+from convdip_training.evaluation.alternative import N_NEIGHBOURS
+from convdip_training.evaluation.evaluate import Plan, laboratory
+from convdip_training.evaluation.ideal_observer import IdealObserver
+from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.sets import MULTI, SINGLE, SetConfig
 from tqdm import tqdm
-
-from realtime.bundle import DEFAULT_MODEL, load_bundle
-from realtime.machine import n_cores
-from training.__main__ import DEFAULT_CACHE, DEFAULT_DATA
-from training.evaluation.alternative import N_NEIGHBOURS
-from training.evaluation.evaluate import Plan, laboratory
-from training.evaluation.ideal_observer import IdealObserver
-from training.evaluation.metrics import METRICS
-from training.evaluation.sets import MULTI, SINGLE, SetConfig
 
 SHOWN = (
     "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "relative_nmse",

@@ -7,11 +7,10 @@ import os
 import time
 
 import numpy as np
-
-from realtime import load_bundle
-from realtime.noise import background_eeg
-from training.config import load_preset
-from training.simulate import Simulator
+from convdip import load_bundle
+from convdip.noise import background_eeg
+from convdip_training.config import load_preset
+from convdip_training.simulate import Simulator
 
 SECONDS = 3.0
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import mne
 import numpy as np
 import pylsl
+from convdip.bundle import load_bundle
+from convdip.display.feed import Feed
+from convdip.display.window import Window
+from convdip.processes import Process, private_lsl
+from convdip.simulation import simulate_session
 from PySide6.QtCore import QSettings, QSize
 from PySide6.QtWidgets import QApplication
-
-from realtime.bundle import load_bundle
-from realtime.display.feed import Feed
-from realtime.display.window import Window
-from realtime.processes import Process, private_lsl
-from realtime.simulation import simulate_session
 
 DOCS = Path("docs")
 PATIENCE_S = 40.0
@@ -88,11 +87,11 @@ def look_back(window: Window) -> None:
 def simulated(folder: Path, env: dict[str, str]) -> None:
     """Take start, live, paused and stale, of a simulated session."""
     window = show("Lab", folder)
-    with Process(["realtime", "simulate", "--name", "Amplifier", "--seconds", "300"], env) as eeg:
+    with Process(["convdip", "simulate", "--name", "Amplifier", "--seconds", "300"], env) as eeg:
         wait(lambda: window.start_page.table.rowCount() > 1, "the stream in the list")
         rest(0.5)
         take(window, "start")
-        run = ["realtime", "run", "--input", "Amplifier", "--name", "Lab"]
+        run = ["convdip", "run", "--input", "Amplifier", "--name", "Lab"]
         with Process(run, env):
             wait(lambda: has_report(window), "the service")
             rest(14)  # a full strip, and a scale that has settled
@@ -131,8 +130,8 @@ def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
     path = folder / "session_raw.fif"
     raw.drop_channels(NOT_MEASURED).save(path, verbose="error")
     window = show("Ward", folder)
-    replay = ["realtime", "replay", str(path), "--name", "Recording", "--loop"]
-    run = ["realtime", "run", "--input", "Recording", "--name", "Ward"]
+    replay = ["convdip", "replay", str(path), "--name", "Recording", "--loop"]
+    run = ["convdip", "run", "--input", "Recording", "--name", "Ward"]
     with Process(replay, env), Process(run, env):
         wait(lambda: has_report(window), "the service")
         rest(10)

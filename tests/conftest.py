@@ -33,7 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell starts its background jobs with Ctrl-C ignored, and their children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from realtime import Bundle, Head, load_bundle  # noqa: E402
+from convdip import Bundle, Head, load_bundle  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -197,7 +197,7 @@ def convdip(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def start(*arguments: object) -> subprocess.Popen[str]:
         with (tmp_path / f"stderr-{len(started)}").open("w") as messages:
             process = subprocess.Popen(
-                [sys.executable, "-m", "realtime", *map(str, arguments)],
+                [sys.executable, "-m", "convdip", *map(str, arguments)],
                 stdout=subprocess.PIPE,
                 stderr=messages,
                 text=True,

@@ -7,17 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from realtime.bench.measure import Line
-from realtime.bench.report import draw, tally, to_table
-from realtime.bench.soak import Watch, what_is_wrong
-from realtime.bench.trial import Trial, _count
+from convdip.bench.measure import Line
+from convdip.bench.report import draw, tally, to_table
+from convdip.bench.soak import Watch, what_is_wrong
+from convdip.bench.trial import Trial, _count
 
 SERVICE = {"published": 1000}
 
 
 def run(*arguments, timeout_s=170):
-    command = [sys.executable, "-m", "realtime", "bench", *arguments]
+    command = [sys.executable, "-m", "convdip", "bench", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 

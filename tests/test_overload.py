@@ -10,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pylsl
 import pytest
-
-from realtime.backlog import MAX_BATCH
-from realtime.bench.trial import Between, run_trial
-from realtime.bundle import load_bundle
-from realtime.health import QUALITY
-from realtime.inlet import resolve
-from realtime.network import Network
-from realtime.player import eeg_outlet
+from convdip.backlog import MAX_BATCH
+from convdip.bench.trial import Between, run_trial
+from convdip.bundle import load_bundle
+from convdip.health import QUALITY
+from convdip.inlet import resolve
+from convdip.network import Network
+from convdip.player import eeg_outlet
 
 SLOW_STEPS = 70
 SECONDS = 3

@@ -11,10 +11,9 @@ import numpy as np
 import psutil
 import pylsl
 import pytest
-
-from realtime.inlet import resolve
-from realtime.patches import patch_dictionary
-from realtime.player import eeg_outlet
+from convdip.inlet import resolve
+from convdip.patches import patch_dictionary
+from convdip.player import eeg_outlet
 
 # A foreign client: mne-lsl, with its own liblsl, hence in a process of its own. It prints the
 # stamps of all samples it got.
@@ -201,7 +200,7 @@ def test_the_demo_says_so_when_sources_are_not_found(convdip, shipped, tmp_path)
     """A model whose map has nothing to do with the EEG: dipoles put in another order."""
     from dataclasses import replace
 
-    from realtime.bundle import sha256_of
+    from convdip.bundle import sha256_of
 
     folder = shutil.copytree(shipped.path, tmp_path / "shuffled")
     order = np.random.default_rng(0).permutation(5124)

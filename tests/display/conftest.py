@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pylsl
 import pytest
-
-from realtime.bundle import Bundle
-from realtime.events import EventOutlet
-from realtime.frame import SourceFrame
-from realtime.head import Head
-from realtime.health import Health
-from realtime.inlet import StreamDescription
-from realtime.montage import match_montage
-from realtime.network import Network, open_network
-from realtime.outlet import Provenance, SourceOutlet
-from realtime.patches import patch_dictionary
-from realtime.player import eeg_outlet
-from realtime.quality import QualityOutlet
+from convdip.bundle import Bundle
+from convdip.events import EventOutlet
+from convdip.frame import SourceFrame
+from convdip.head import Head
+from convdip.health import Health
+from convdip.inlet import StreamDescription
+from convdip.montage import match_montage
+from convdip.network import Network, open_network
+from convdip.outlet import Provenance, SourceOutlet
+from convdip.patches import patch_dictionary
+from convdip.player import eeg_outlet
+from convdip.quality import QualityOutlet
 
 SFREQ_HZ = 250.0
 

@@ -6,14 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-
-from realtime.bundle import Bundle
-from realtime.display.colours import ACTIVITY_MAPS, activity_table, colour_table
-from realtime.display.cortex import DARK, CortexPicture, draw_cortex
-from realtime.display.raster import rasterise
-from realtime.display.view import FOUR_VIEWS, SURFACES, Projection, free_camera, surface
-from realtime.head import Head
-from realtime.patches import patch_dictionary
+from convdip.bundle import Bundle
+from convdip.display.colours import ACTIVITY_MAPS, activity_table, colour_table
+from convdip.display.cortex import DARK, CortexPicture, draw_cortex
+from convdip.display.raster import rasterise
+from convdip.display.view import FOUR_VIEWS, SURFACES, Projection, free_camera, surface
+from convdip.head import Head
+from convdip.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_any_client_may_draw_a_map(shipped, hand):
 
 def test_drawing_needs_neither_qt_nor_a_screen():
     code = (
-        "import sys, realtime.display.cortex, realtime.display.feed;"
+        "import sys, convdip.display.cortex, convdip.display.feed;"
         "sys.exit(any(m.split('.')[0] in ('PySide6', 'pyqtgraph', 'PIL') for m in sys.modules))"
     )
     env = {key: value for key, value in os.environ.items() if key != "DISPLAY"}

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from realtime.display.history import LENGTH_S, Ring, SourceHistory
+from convdip.display.history import LENGTH_S, Ring, SourceHistory
 
 
 def samples(n: int, sfreq_hz: float = 500.0, start_s: float = 100.0):

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from realtime.display.freshness import judge_freshness
-from realtime.display.history import SourceHistory
-from realtime.display.limits import ENDS_NAM, Z_LIMIT, ColourLimit, round_up, step
-from realtime.display.playback import Playback
-from realtime.display.scalp import ScalpMap
+from convdip.display.freshness import judge_freshness
+from convdip.display.history import SourceHistory
+from convdip.display.limits import ENDS_NAM, Z_LIMIT, ColourLimit, round_up, step
+from convdip.display.playback import Playback
+from convdip.display.scalp import ScalpMap
 
 
 def feed(

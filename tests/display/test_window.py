@@ -12,20 +12,18 @@ import numpy as np
 import psutil
 import pylsl
 import pytest
+from convdip.display.app import has_screen
+from convdip.machine import memory_mb
 from PIL import Image
-
-from realtime.display.app import has_screen
-from realtime.machine import memory_mb
 
 pytest.importorskip("PySide6.QtWidgets", reason="Qt does not load here", exc_type=ImportError)
 if not has_screen():
     pytest.skip("no screen: run under xvfb-run", allow_module_level=True)
 
+from convdip.display.feed import Feed
+from convdip.display.window import Window
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
-
-from realtime.display.feed import Feed
-from realtime.display.window import Window
 
 pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 

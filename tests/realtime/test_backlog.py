@@ -5,9 +5,8 @@ import time
 import numpy as np
 import pylsl
 import pytest
-
-from realtime.backlog import MAX_BATCH, Backlog
-from realtime.inlet import Inlet, resolve
+from convdip.backlog import MAX_BATCH, Backlog
+from convdip.inlet import Inlet, resolve
 
 SFREQ_HZ = 1000.0
 

@@ -4,10 +4,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-
-from realtime.bundle import load_bundle, sha256_of
-from realtime.errors import BundleError
-from realtime.head import Head
+from convdip.bundle import load_bundle, sha256_of
+from convdip.errors import BundleError
+from convdip.head import Head
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-
-from realtime.backlog import Backlog
-from realtime.health import Health, status_line
-from realtime.latency import STAGES, WINDOW, Latency
+from convdip.backlog import Backlog
+from convdip.health import Health, status_line
+from convdip.latency import STAGES, WINDOW, Latency
 
 
 def feed(health, stamps, chunk=7):

@@ -2,11 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-
-from realtime import EegChunk, Imager, match_montage
-from realtime.errors import MontageError
-from realtime.network import Network
-from realtime.patches import patch_dictionary
+from convdip import EegChunk, Imager, match_montage
+from convdip.errors import MontageError
+from convdip.network import Network
+from convdip.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from realtime.errors import MontageError
-from realtime.montage import LevelCheck, electrode_name, match_montage, volts_per_unit
+from convdip.errors import MontageError
+from convdip.montage import LevelCheck, electrode_name, match_montage, volts_per_unit
 
 ELECTRODES = ["Fp1", "Fp2", "T7", "P8", "Cz", "FT10"]
 

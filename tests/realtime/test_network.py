@@ -4,11 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from convdip.errors import BundleError, ProviderError
+from convdip.network import Network, _quickest, open_network
+from convdip.session import FixedBatches, open_session
 from onnx import TensorProto, helper
-
-from realtime.errors import BundleError, ProviderError
-from realtime.network import Network, _quickest, open_network
-from realtime.session import FixedBatches, open_session
 
 
 def linear_model(n_inputs, n_dipoles, takes="eeg", gives="sources", batch="n"):

@@ -1,6 +1,5 @@
 import numpy as np
-
-from realtime.noise import background_eeg, coloured_noise
+from convdip.noise import background_eeg, coloured_noise
 
 
 def test_spectrum_falls_as_asked():

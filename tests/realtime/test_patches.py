@@ -1,7 +1,6 @@
 import numpy as np
+from convdip.patches import mesh_adjacency, patch_dictionary
 from scipy.sparse.csgraph import shortest_path
-
-from realtime.patches import mesh_adjacency, patch_dictionary
 
 
 def test_adjacency_of_two_triangles():

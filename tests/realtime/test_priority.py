@@ -6,8 +6,8 @@ import pytest
 
 ASK = """
 import os, sys
-from realtime.errors import PriorityError
-from realtime.priority import take_realtime_priority
+from convdip.errors import PriorityError
+from convdip.priority import take_realtime_priority
 if os.getuid() == 0 and sys.argv[1] == "nobody":
     os.setuid(65534)
 try:

@@ -4,10 +4,9 @@ import time
 import numpy as np
 import pylsl
 import pytest
-
-from realtime.errors import RecordingError
-from realtime.inlet import resolve
-from realtime.replay import read_recording
+from convdip.errors import RecordingError
+from convdip.inlet import resolve
+from convdip.replay import read_recording
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 import numpy as np
+from convdip.scale import scale_to_eeg
 from scipy.optimize import minimize_scalar
-
-from realtime.scale import scale_to_eeg
 
 UNIT = 1e-8  # Brent's method wants numbers near 1
 

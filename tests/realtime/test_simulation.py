@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from realtime.errors import ConfigError
-from realtime.simulation import LEAD_IN_S, simulate_session
+from convdip.errors import ConfigError
+from convdip.simulation import LEAD_IN_S, simulate_session
 
 
 def test_sources_follow_one_another_after_the_lead_in(toy_head):

@@ -6,13 +6,12 @@ import time
 import numpy as np
 import pylsl
 import pytest
-
-from realtime import match_montage
-from realtime.errors import StreamError
-from realtime.inlet import Inlet, describe, find_streams, resolve
-from realtime.network import Network
-from realtime.outlet import Provenance, SourceOutlet
-from realtime.player import eeg_outlet, play
+from convdip import match_montage
+from convdip.errors import StreamError
+from convdip.inlet import Inlet, describe, find_streams, resolve
+from convdip.network import Network
+from convdip.outlet import Provenance, SourceOutlet
+from convdip.player import eeg_outlet, play
 
 
 def outlet(name, n=4, sfreq=100.0, fmt=pylsl.cf_float32, kind="EEG", source_id=None):

@@ -1,9 +1,8 @@
 import mne
 import numpy as np
 import pytest
-
-from realtime.montage import match_montage
-from realtime.topography import (
+from convdip.montage import match_montage
+from convdip.topography import (
     average_reference,
     input_matrices,
     sphere_centre,

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from realtime.verdict import PlayedSession, PlayedSource, Received, judge
+from convdip.verdict import PlayedSession, PlayedSource, Received, judge
 
 START = 100.0
 SFREQ_HZ = 500.0

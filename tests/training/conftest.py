@@ -8,9 +8,8 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
+from convdip_training.template import write_template_subject
 from scipy.spatial import ConvexHull
-
-from training.template import write_template_subject
 
 
 @pytest.fixture(scope="session")

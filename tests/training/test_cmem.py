@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import approx_fprime
-
-from realtime.patches import mesh_adjacency, neighbourhoods, patch_dictionary
-from training.baselines.cmem import (
+from convdip.patches import mesh_adjacency, neighbourhoods, patch_dictionary
+from convdip_training.baselines.cmem import (
     Cmem,
     Parcels,
     diffusion,
@@ -15,7 +13,8 @@ from training.baselines.cmem import (
     maximise_entropy,
     prelocalise,
 )
-from training.baselines.erp import Erp
+from convdip_training.baselines.erp import Erp
+from scipy.optimize import approx_fprime
 
 
 def law(gain, members, active, rng):

@@ -1,10 +1,9 @@
 from dataclasses import replace
 
 import pytest
-
-from realtime.errors import ConfigError
-from training.cache import fingerprint
-from training.config import (
+from convdip.errors import ConfigError
+from convdip_training.cache import fingerprint
+from convdip_training.config import (
     PRESETS,
     LossConfig,
     NetworkConfig,

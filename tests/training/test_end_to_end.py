@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import pytest
-
-from training.template import package_folder
+from convdip_training.template import package_folder
 
 # Small where it may be small: a coarse cortex and few samples; the head model's BEM is the
 # real one.
@@ -45,7 +44,7 @@ checkpoints = 2
 
 def train(*arguments, cwd, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "training", *map(str, arguments)],
+        [sys.executable, "-m", "convdip_training", *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -178,7 +177,7 @@ def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
 
 
 def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
-    command = [sys.executable, "-m", "training", "head", "--cache", str(tmp_path)]
+    command = [sys.executable, "-m", "convdip_training", "head", "--cache", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         for line in process.stderr:
             if "head model 2/3" in line:

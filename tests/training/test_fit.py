@@ -7,21 +7,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-
-from realtime.bundle import load_bundle
-from realtime.errors import ConfigError
-from realtime.network import Network
-from training.config import (
+from convdip.bundle import load_bundle
+from convdip.errors import ConfigError
+from convdip.network import Network
+from convdip_training.config import (
     FitConfig,
     LossConfig,
     NetworkConfig,
     SimulationConfig,
     TrainingConfig,
 )
-from training.convdip import build_convdip, load_network
-from training.export import ExportError, check_against_keras, export, to_onnx
-from training.fit import fit, trained_network
-from training.simulate import Simulator
+from convdip_training.convdip import build_convdip, load_network
+from convdip_training.export import ExportError, check_against_keras, export, to_onnx
+from convdip_training.fit import fit, trained_network
+from convdip_training.simulate import Simulator
 
 CONFIG = TrainingConfig(
     name="tiny",

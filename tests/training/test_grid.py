@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-
-from realtime.errors import ConfigError
-from training.config import ELECTRODES
-from training.grid import LAYOUT, SHAPE, interpolation_matrix
+from convdip.errors import ConfigError
+from convdip_training.config import ELECTRODES
+from convdip_training.grid import LAYOUT, SHAPE, interpolation_matrix
 
 
 def test_electrodes_keep_their_values_at_their_places():

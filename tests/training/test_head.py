@@ -3,12 +3,11 @@ import shutil
 import mne
 import numpy as np
 import pytest
-
-from realtime.errors import ConfigError
-from realtime.topography import sphere_centre
-from training.config import HeadConfig
-from training.head import build_head, find_anatomy
-from training.template import package_folder
+from convdip.errors import ConfigError
+from convdip.topography import sphere_centre
+from convdip_training.config import HeadConfig
+from convdip_training.head import build_head, find_anatomy
+from convdip_training.template import package_folder
 
 
 def test_the_shells_are_nested_and_closed(template):

@@ -1,9 +1,8 @@
 from dataclasses import replace
 
 import numpy as np
-
-from training.evaluation.ideal_observer import IdealObserver
-from training.evaluation.sets import MULTI, SINGLE, SampleSet
+from convdip_training.evaluation.ideal_observer import IdealObserver
+from convdip_training.evaluation.sets import MULTI, SINGLE, SampleSet
 
 SMALL = {"orders": (1, 2), "moment_nam": (5.0, 10.0)}
 

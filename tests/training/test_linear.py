@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from realtime import EegChunk, Imager, load_bundle, match_montage
-from realtime.errors import BundleError
-from realtime.network import Network
-from training.baselines.lcmv import Lcmv
-from training.baselines.minimum_norm import MinimumNorm
-from training.linear import export_linear, simulated_erp
-from training.mne_speed import time_apply_inverse_raw
+from convdip import EegChunk, Imager, load_bundle, match_montage
+from convdip.errors import BundleError
+from convdip.network import Network
+from convdip_training.baselines.lcmv import Lcmv
+from convdip_training.baselines.minimum_norm import MinimumNorm
+from convdip_training.linear import export_linear, simulated_erp
+from convdip_training.mne_speed import time_apply_inverse_raw
 
 METHODS = ("eLORETA", "LCMV")
 
@@ -114,7 +113,7 @@ def test_mne_is_timed_with_and_without_preparing_once(toy_head, erp):
 
 def rivals(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "training", "rivals", *map(str, arguments)],
+        [sys.executable, "-m", "convdip_training", "rivals", *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -1,10 +1,9 @@
 import keras
 import numpy as np
 import pytest
+from convdip_training.config import LossConfig
+from convdip_training.losses import build_loss, cosine, mse, support_bce, weighted_hausdorff
 from keras import ops
-
-from training.config import LossConfig
-from training.losses import build_loss, cosine, mse, support_bce, weighted_hausdorff
 
 
 def values(loss, truth, estimate):

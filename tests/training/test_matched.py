@@ -5,12 +5,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-
-from realtime.patches import patch_dictionary
-from training.config import NetworkConfig
-from training.export import to_onnx
-from training.matched import build_matched, matched_filters, whitening_matrix
-from training.quantise import to_int8
+from convdip.patches import patch_dictionary
+from convdip_training.config import NetworkConfig
+from convdip_training.export import to_onnx
+from convdip_training.matched import build_matched, matched_filters, whitening_matrix
+from convdip_training.quantise import to_int8
 
 CONFIG = NetworkConfig(
     "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), output="sigmoid"

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from training.evaluation.metrics import (
+from convdip_training.evaluation.metrics import (
     METRICS,
     EarthMover,
     Scorer,

@@ -3,10 +3,9 @@ import shutil
 import mne
 import numpy as np
 import pytest
-
-from realtime.errors import RecordingError
-from training.config import NoiseConfig
-from training.noise import noise_pool
+from convdip.errors import RecordingError
+from convdip_training.config import NoiseConfig
+from convdip_training.noise import noise_pool
 
 
 def check(pool, n_segments):

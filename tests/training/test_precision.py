@@ -6,13 +6,11 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
-
-from realtime.bundle import load_bundle, sha256_of
-from realtime.network import Network
-from training.evaluation.metrics import Scorer
-from training.evaluation.sets import SINGLE, SampleSet
-from training.precision import (
+from convdip.bundle import load_bundle, sha256_of
+from convdip.network import Network
+from convdip_training.evaluation.metrics import Scorer
+from convdip_training.evaluation.sets import SINGLE, SampleSet
+from convdip_training.precision import (
     FORMS,
     accuracy,
     batch_difference,
@@ -21,7 +19,8 @@ from training.precision import (
     simulated_eeg,
     write_precision,
 )
-from training.quantise import PrecisionError, to_fp16, to_int8
+from convdip_training.quantise import PrecisionError, to_fp16, to_int8
+from onnx import TensorProto, helper
 
 N_HIDDEN = 256
 
@@ -98,7 +97,7 @@ def test_the_quantizer_is_silent_and_leaves_logging_as_it_was(model, caplog):
     assert not caplog.records
     assert logging.getLogger().handlers == handlers
     assert logging.getLogger().level == level
-    assert logging.getLogger("training").isEnabledFor(logging.ERROR)
+    assert logging.getLogger("convdip_training").isEnabledFor(logging.ERROR)
 
 
 def test_forms_are_near_fp32_but_not_the_same(networks, inputs, toy_head):

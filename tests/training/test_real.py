@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from training.baselines.minimum_norm import MinimumNorm
-from training.evaluation.real import (
+from convdip_training.baselines.minimum_norm import MinimumNorm
+from convdip_training.evaluation.real import (
     faces,
     image_real,
     load_real,
@@ -82,8 +81,8 @@ def test_mni_coordinates_agree_with_mne(shipped):
 
 
 def test_data_are_looked_for_where_the_documentation_says(recording):
-    from training.__main__ import DEFAULT_DATA
-    from training.evaluation.evaluate import HELD_OUT
+    from convdip_training.__main__ import DEFAULT_DATA
+    from convdip_training.evaluation.evaluate import HELD_OUT
 
     documented = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for name in HELD_OUT:

@@ -5,15 +5,14 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-
-from realtime.patches import patch_dictionary
-from realtime.topography import average_reference, spherical_spline
-from training.baselines.erp import Erp
-from training.baselines.gamma_map import GammaMap
-from training.baselines.lcmv import Lcmv
-from training.baselines.minimum_norm import MinimumNorm
-from training.baselines.mne_objects import rank
-from training.evaluation.methods import Model, build_methods, method_names
+from convdip.patches import patch_dictionary
+from convdip.topography import average_reference, spherical_spline
+from convdip_training.baselines.erp import Erp
+from convdip_training.baselines.gamma_map import GammaMap
+from convdip_training.baselines.lcmv import Lcmv
+from convdip_training.baselines.minimum_norm import MinimumNorm
+from convdip_training.baselines.mne_objects import rank
+from convdip_training.evaluation.methods import Model, build_methods, method_names
 
 
 def erp(head, sources, rng, noise=1e-3):
@@ -96,7 +95,7 @@ def test_gamma_map_of_noise_alone_is_a_map_of_zeros_and_no_error(shipped):
 
 
 def test_the_model_is_run_as_the_live_service_runs_it(shipped):
-    from realtime import EegChunk, Imager, match_montage
+    from convdip import EegChunk, Imager, match_montage
 
     head = shipped.head
     rng = np.random.default_rng(0)

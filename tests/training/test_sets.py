@@ -2,12 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from convdip.patches import mesh_adjacency
+from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M
+from convdip_training.evaluation.sets import (
+    MULTI,
+    NOISE,
+    ROBUST,
+    SINGLE,
+    STRICT,
+    VALIDATION,
+    SampleSet,
+)
+from convdip_training.family import N_PLACES, Family
 from scipy.sparse.csgraph import connected_components
-
-from realtime.patches import mesh_adjacency
-from training.evaluation.alternative import FAMILY_SKULL_S_M
-from training.evaluation.sets import MULTI, NOISE, ROBUST, SINGLE, STRICT, VALIDATION, SampleSet
-from training.family import N_PLACES, Family
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from realtime.patches import patch_dictionary
-from training.config import SimulationConfig
-from training.family import Family
-from training.simulate import Simulator
+from convdip.patches import patch_dictionary
+from convdip_training.config import SimulationConfig
+from convdip_training.family import Family
+from convdip_training.simulate import Simulator
 
 CONFIG = SimulationConfig(orders=(1, 2))
 

@@ -2,8 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-
-from training.evaluation.statistics import bootstrap_intervals, cohens_d, permutation_test
+from convdip_training.evaluation.statistics import bootstrap_intervals, cohens_d, permutation_test
 
 
 def test_cohens_d_by_hand():

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-
-from training.evaluation.evaluate import POWERS, Scores
-from training.evaluation.metrics import METRICS
-from training.evaluation.sets import MULTI, ROBUST, SINGLE, VALIDATION
-from training.evaluation.summary import best_powers, members, rounded, won_by_nothing
+from convdip_training.evaluation.evaluate import POWERS, Scores
+from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.sets import MULTI, ROBUST, SINGLE, VALIDATION
+from convdip_training.evaluation.summary import best_powers, members, rounded, won_by_nothing
 
 
 def row(**values):

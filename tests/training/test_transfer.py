@@ -4,10 +4,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-
-from realtime.bundle import load_bundle
-from realtime.errors import ConfigError
-from training.config import (
+from convdip.bundle import load_bundle
+from convdip.errors import ConfigError
+from convdip_training.config import (
     FamilyConfig,
     FitConfig,
     HeadConfig,
@@ -16,11 +15,11 @@ from training.config import (
     SimulationConfig,
     TrainingConfig,
 )
-from training.convdip import load_network
-from training.export import export
-from training.family import Family
-from training.fit import fit
-from training.transfer import (
+from convdip_training.convdip import load_network
+from convdip_training.export import export
+from convdip_training.family import Family
+from convdip_training.fit import fit
+from convdip_training.transfer import (
     carried_over,
     nearest_dipoles,
     stored_weight,

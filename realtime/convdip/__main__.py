@@ -1,0 +1,410 @@
+"""Command line ``convdip``: live EEG source imaging over LSL."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tomllib
+from contextlib import nullcontext
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from cyclopts.config import Toml
+
+from convdip.bundle import DEFAULT_MODEL, load_bundle
+from convdip.config import RunConfig
+from convdip.errors import ConfigError, ConvDipError
+from convdip.network import Precision
+from convdip.session import Provider
+from convdip.terminal import exit_on_termination, status_printer, stop_on_signal
+
+app = App(
+    name="convdip",
+    help="Live EEG source imaging: an EEG stream in, 5,124 cortical dipoles out, over LSL.",
+    version=lambda: version("convdip-realtime"),
+    help_format="plaintext",
+)
+
+log = logging.getLogger(__name__)
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+@app.command
+def demo(
+    *,
+    seconds: float = 20.0,
+    model: str = DEFAULT_MODEL,
+    provider: Provider = "auto",
+    seed: int = 1,
+    display: Annotated[bool, Parameter(negative="")] = False,
+    json_: Json = False,
+) -> int:
+    """Show that it works: simulated EEG with known sources, through the real service.
+
+    Ends with code 1 when a sample was lost or the sources were not found.
+
+    Example: convdip demo --seconds 15
+
+    Parameters
+    ----------
+    seconds : float
+        Length of the simulated session, 0.5 to 600.
+    model : str
+        Model bundle: a folder, or the name of a shipped one.
+    provider : str
+        Where the network runs.
+    seed : int
+        Of the simulated session.
+    display : bool
+        Watch it on the live cortex; without a screen, the picture convdip-demo.png is drawn.
+    json_ : bool
+        Print the report as one JSON object on the last line.
+    """
+    from convdip.demo import run_demo
+
+    exit_on_termination()
+    report = run_demo(model, seconds, seed, provider, status_printer(), is_displayed=display)
+    if json_:
+        print(json.dumps({**asdict(report), "ok": report.ok}))
+        return 0 if report.ok else 1
+    print(
+        f"\nsamples     {report.sent} sent since the client was connected, {report.received} "
+        f"received, {report.lost} lost, {report.out_of_order} late or twice\n"
+        f"sources     {report.n_sources}, found {report.error_mm_median:.1f} mm from their place "
+        f"(median; by chance {report.error_mm_by_chance:.1f} mm)\n"
+        f"age         {report.age_ms_median:.2f} ms median, {report.age_ms_p99:.2f} ms 99th "
+        f"percentile (time stamp of an EEG sample → client has its sources)\n"
+        f"runs on     {report.provider}, model {report.model}\n"
+        f"verdict     {'all is well' if report.ok else 'NOT well: ' + report.complaint}"
+    )
+    return 0 if report.ok else 1
+
+
+@app.command
+def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
+    """List the LSL streams on the network.
+
+    Example: convdip streams
+
+    Parameters
+    ----------
+    wait_s : float
+        How long to listen, in seconds.
+    json_ : bool
+        Print the list as one JSON object.
+    """
+    from convdip.inlet import find_streams
+
+    if not wait_s > 0:
+        raise ConfigError(f"--wait-s is {wait_s:g}: expected a number above 0")
+    found = [
+        {
+            "name": stream.name(),
+            "type": stream.type(),
+            "channels": stream.channel_count(),
+            "sfreq_hz": stream.nominal_srate(),
+            "hostname": stream.hostname(),
+            "source_id": stream.source_id(),
+        }
+        for stream in sorted(find_streams(wait_s), key=lambda s: (s.type(), s.name()))
+    ]
+    if json_:
+        print(json.dumps({"streams": found}))
+    elif not found:
+        print(f"no streams within {wait_s:g} s: is the amplifier's LSL app running?")
+    for stream in () if json_ else found:
+        print(
+            "{name:30} {type:15} {channels:5} channels {sfreq_hz:8g} Hz  {hostname}".format(
+                **stream
+            )
+        )
+    return 0
+
+
+@app.command
+def run(
+    *,
+    settings: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008
+    display: Annotated[bool, Parameter(negative="")] = False,
+    json_: Json = False,
+) -> int:
+    """Image an EEG stream and publish its sources, until stopped with Ctrl-C.
+
+    Example: convdip run --input MyAmplifier --name Lab1
+
+    Parameters
+    ----------
+    settings : RunConfig
+        All of them can also stand in the table [run] of a TOML file: convdip run --config
+        lab.toml
+    display : bool
+        Open the live cortex beside it, in a process of its own; close and open it as you like.
+    json_ : bool
+        Print a summary as one JSON object at the end.
+    """
+    from pylsl import local_clock
+
+    from convdip.display.app import display_beside
+    from convdip.health import Health, status_line
+    from convdip.service import serve
+
+    # A log file of eight hours wants a line a minute, a person one a second.
+    show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
+
+    stop = stop_on_signal()
+    with display_beside(settings) if display else nullcontext() as window:
+
+        def on_status(health: Health) -> None:
+            nonlocal window
+            show(status_line(health, local_clock()))
+            try:
+                if window is not None:
+                    window.check_alive()
+            except ConvDipError as error:  # the service goes on without it
+                log.warning("%s", error)
+                window = None
+
+        summary = serve(settings, stop, on_status)
+    if json_:
+        print(json.dumps(summary))
+    else:
+        print(
+            "\nstopped: {published} samples published, {dropped} dropped, {missing} missing in "
+            "the input".format(**summary)
+        )
+    return 0
+
+
+@app.command
+def display(*, name: str | None = None, model: str | None = None, json_: Json = False) -> int:
+    """Open the live cortex: what a service publishes, and whether it can be trusted.
+
+    Any computer in the same network will do. '?' in the window shows the keys.
+
+    Example: convdip display --name Lab
+
+    Parameters
+    ----------
+    name : str
+        The service's --name; without it the only one there is, or the one chosen in the window.
+    model : str
+        Model bundle of the service, where it is not a shipped one.
+    json_ : bool
+        Print frame times and ages as one JSON object when the window is closed.
+    """
+    from convdip.display.app import run_display
+
+    summary = run_display(name, model, stop_on_signal())
+    if json_:
+        print(json.dumps(summary))
+    return 0
+
+
+@app.command
+def replay(
+    file: Path,
+    /,
+    *,
+    name: str = "Replay",
+    loop: Annotated[bool, Parameter(negative="")] = False,
+    speed: float = 1.0,
+    unit: str | None = None,
+    json_: Json = False,
+) -> int:
+    """Play a recording as an LSL EEG stream, in microvolts; it starts when a client listens.
+
+    Example: convdip replay recording.edf --name MyAmplifier --loop
+
+    Parameters
+    ----------
+    file : Path
+        Any recording that MNE reads, or an XDF file.
+    name : str
+        Name of the stream.
+    loop : bool
+        Start again at the end.
+    speed : float
+        2 plays twice as fast, at twice the rate.
+    unit : str
+        What the file's numbers are, where it does not say or MNE takes them for volts.
+    json_ : bool
+        Print what was sent as one JSON object at the end.
+    """
+    from convdip.replay import replay_recording
+
+    played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
+    if json_:
+        print(json.dumps(asdict(played)))
+    return 0
+
+
+@app.command
+def simulate(
+    *,
+    name: str = "Simulation",
+    seconds: float = 60.0,
+    sfreq_hz: float = 500.0,
+    seed: int = 1,
+    model: str = DEFAULT_MODEL,
+    json_: Json = False,
+) -> int:
+    """Stream simulated EEG with known sources; it starts when a client listens.
+
+    The truth goes out beside it, as the marker stream NAME-Truth.
+
+    Example: convdip simulate --name TestEEG --seconds 120
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream.
+    seconds : float
+        Length, 0.5 to 600, after two seconds without a source.
+    sfreq_hz : float
+        Sampling rate.
+    seed : int
+        Of the session.
+    model : str
+        Model bundle whose head model is used.
+    json_ : bool
+        Print what was sent as one JSON object at the end.
+    """
+    from convdip.simulation import play_session, simulate_session
+
+    stop, show = stop_on_signal(), status_printer()
+    head = load_bundle(model).head
+    session = simulate_session(head, seconds, sfreq_hz, seed)
+    played = play_session(session, head, name, stop, show)
+    if json_:
+        print(json.dumps(asdict(played)))
+    return 0
+
+
+@app.command
+def bench(
+    *,
+    model: str = DEFAULT_MODEL,
+    provider: Provider = "auto",
+    precision: Precision = "auto",
+    realtime: Annotated[bool, Parameter(negative="")] = False,
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    png: Path | None = None,
+    json_: Json = False,
+) -> int:
+    """Measure the service here and now: ages, losses, throughput, cost, each beside its bar.
+
+    Source, service and client are three processes, as in a lab; bare LSL hops and bare runs of
+    the network are measured between, since machines differ and are noisy. About five minutes.
+
+    Example: convdip bench --quick
+
+    Parameters
+    ----------
+    model : str
+        Model bundle: a folder, or the name of a shipped one.
+    provider : str
+        Where the network runs.
+    precision : str
+        Of the network's weights.
+    realtime : bool
+        All processes take real-time priority.
+    quick : bool
+        The main lines alone, in one minute.
+    png : Path
+        Draw the ages and the jitter of all trials there.
+    json_ : bool
+        Print everything as one JSON object on the last line.
+    """
+    from convdip.bench.measure import Bench
+    from convdip.bench.report import check_can_draw, draw, to_json, to_table
+    from convdip.processes import private_lsl
+
+    exit_on_termination()
+    load_bundle(model)  # a wrong name is told before minutes have gone
+    if png is not None:
+        check_can_draw(png)
+    show = status_printer()
+    with private_lsl() as env:
+        measured = Bench(model, provider, precision, realtime, quick, env)
+        lines = []
+        for line in measured.lines(lambda doing: show(f"{doing} …")):
+            lines.append(line)
+            show(f"{line.what}: {line.found}")
+    arguments = {
+        "model": model,
+        "provider": provider,
+        "precision": precision,
+        "realtime": realtime,
+        "quick": quick,
+    }
+    result = to_json(lines, arguments)
+    if json_:
+        print(json.dumps(result))
+    else:
+        print("\n" + to_table(lines) + "\n\n" + ", ".join(result["machine"].values()))
+    if png is not None:
+        draw(measured.trials, png)
+    return 0
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Path | None = None,
+    verbose: Annotated[bool, Parameter(negative="")] = False,
+) -> Any:
+    """Launch a command.
+
+    Parameters
+    ----------
+    config : Path
+        TOML file with a table of settings for each command.
+    verbose : bool
+        Say more.
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    if config is not None:
+        _check_settings(config)
+        app.config = (Toml(config, must_exist=True),)
+    return app(tokens)
+
+
+def _check_settings(path: Path) -> None:
+    """Refuse a settings file with anything in it that no command would read."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"no settings at {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    unknown = [key for key in tables if key not in set(app)]
+    if unknown:
+        raise ConfigError(
+            f"{path}: {unknown[0]!r} is not a command: expected a table such as [run] with the "
+            "settings in it"
+        )
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        code = app.meta()
+    except ConvDipError as error:
+        print(f"convdip: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The benchmark's results: a table, one JSON object, a picture."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from convdip.bench.measure import Line
+from convdip.bench.trial import Trial
+from convdip.errors import ConfigError
+from convdip.machine import commit, gpu_name, n_cores, processor_name
+
+MET = {True: "yes", False: "NO", None: "–"}
+
+
+def machine() -> dict[str, str]:
+    """Return what the numbers were measured on, with which versions."""
+    return {
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "processor": f"{processor_name()}, {n_cores()} cores",
+        "gpu": gpu_name(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "onnxruntime": ort.__version__,
+        **{name: version(name) for name in ("numpy", "pylsl")},
+    }
+
+
+def to_table(lines: Sequence[Line]) -> str:
+    """Return the table for a terminal, or Markdown: the same."""
+    rows = [("", "measured", "bar", "met")]
+    rows += [(line.what, line.found, line.bar or "–", MET[line.met]) for line in lines]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    texts = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([texts[0], rule, *texts[1:]])
+
+
+def to_json(lines: Sequence[Line], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything for programs."""
+    return {
+        "machine": machine(),
+        "arguments": dict(arguments),
+        "lines": [asdict(line) for line in lines],
+        "ok": all(line.met is not False for line in lines),
+    }
+
+
+def check_can_draw(path: Path) -> None:
+    """Refuse to begin minutes of measuring that could not be drawn.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder, or no matplotlib.
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"--png is {path}: expected a file in a folder that can be written to")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "--png needs matplotlib: pip install matplotlib, or scripts/install training"
+        ) from None
+
+
+def tally(values: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count values in bins; what lies outside is counted in the first or the last."""
+    return np.histogram(np.clip(values, bins[0], bins[-1]), bins)[0]
+
+
+def draw(trials: Mapping[str, Trial], path: Path) -> None:
+    """Draw the ages of the samples, and the jitter of their arrival, as histograms.
+
+    Parameters
+    ----------
+    trials : dict of Trial
+        Those of the service are drawn.
+    path : Path
+        PNG.
+    """
+    from matplotlib.figure import Figure
+
+    shown = {name: trial for name, trial in trials.items() if trial.service}
+    figure = Figure(figsize=(11, 0.55 * len(shown) + 2.0), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    ages = np.geomspace(0.2, 1000, 141)
+    jitters = np.linspace(-2.5, 2.5, 121)
+    for row, trial in enumerate(shown.values()):
+        for axes, values, bins in ((left, trial.ages_ms, ages), (right, trial.jitter_ms, jitters)):
+            counts = tally(values, bins)
+            # Logarithmic, from one sample up: the tail is what one looks for.
+            heights = 0.85 * np.log1p(counts) / np.log1p(max(1, counts.max()))
+            floor = row + 0.95
+            axes.stairs(floor - heights, bins, baseline=floor, fill=True, color="#3b6fb6")
+        marks = np.percentile(trial.ages_ms, (50, 99))
+        left.plot(marks, [row + 0.55] * 2, "|", color="#c8461d", markersize=14, markeredgewidth=2)
+    left.set(xscale="log", xlabel="age of a sample when a client has it (ms)")
+    ticks = [0.5, 1, 2, 5, 10, 100, 1000]
+    left.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    left.minorticks_off()
+    left.set_yticks(np.arange(len(shown)) + 0.6, list(shown))
+    left.set_title("Red: median and 99th percentile", fontsize=10)
+    right.set_xlabel("interval between samples received, less 1 / rate (ms)")
+    right.set_title("Heights are logarithmic", fontsize=10)
+    for axes in (left, right):
+        axes.set_ylim(len(shown), 0)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,133 @@
+"""The model bundle: all that passes from training to the live service.
+
+A folder with ``model.onnx``, ``head.npz`` and ``card.json``, and perhaps ``model-int8.onnx``, the
+same network with narrower weights; the card holds the SHA-256 of the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convdip.errors import BundleError
+from convdip.head import Head
+
+DEFAULT_MODEL = "convdip-fsaverage31"
+FILES = ("model.onnx", "head.npz")
+INT8_FILE = "model-int8.onnx"
+
+# Shipped bundles: beside the packages in a checkout, inside this one in an installed wheel.
+_SHIPPED = (Path(__file__).parents[2] / "models", Path(__file__).parent / "models")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified model bundle.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    model : bytes
+        The ONNX file.
+    head : Head
+    card : dict
+        ``card.json``.
+    int8 : bytes or None
+        ``model-int8.onnx``, where the bundle has it.
+    """
+
+    name: str
+    path: Path
+    model: bytes
+    head: Head
+    card: dict[str, Any]
+    int8: bytes | None = None
+
+    @property
+    def int8_deviation(self) -> float:
+        """Largest deviation of int8 from fp32 maps, as a share of a map's maximum.
+
+        Infinite where there are no int8 weights or the card does not say.
+        """
+        if self.int8 is None:
+            return float("inf")
+        try:
+            return float(self.card["precision"]["int8"]["largest_deviation"])
+        except (KeyError, TypeError, ValueError):
+            return float("inf")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the ONNX file, in hexadecimal."""
+        digest: str = self.card["sha256"]["model.onnx"]
+        return digest
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """Return the bundles that come with the program, by name."""
+    folders = (folder for root in _SHIPPED if root.is_dir() for folder in sorted(root.iterdir()))
+    return {folder.name: folder for folder in folders if (folder / "card.json").is_file()}
+
+
+def load_bundle(model: str | Path = DEFAULT_MODEL) -> Bundle:
+    """Find a bundle by path or by name, verify its files and load them.
+
+    Each file is read once: what was verified is what runs.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle, or a file is missing or not the one the card names.
+    """
+    shipped = shipped_bundles()
+    path = Path(model)
+    if not path.is_dir():
+        if str(model) not in shipped:
+            raise BundleError(
+                f"no model at {str(model)!r}: expected a folder with model.onnx, head.npz and "
+                f"card.json, or one of {', '.join(shipped) or 'no shipped models'}"
+            )
+        path = shipped[str(model)]
+    try:
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+        expected = {name: card["sha256"][name] for name in FILES}
+        if INT8_FILE in card["sha256"]:
+            expected[INT8_FILE] = card["sha256"][INT8_FILE]
+    except FileNotFoundError:
+        raise BundleError(f"{path} has no card.json: expected a model bundle") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path / 'card.json'} is not a model card: {error}") from None
+    contents = {name: _read_verified(path / name, digest) for name, digest in expected.items()}
+    head = Head.load(io.BytesIO(contents["head.npz"]))
+    return Bundle(
+        path.resolve().name,
+        path.resolve(),
+        contents["model.onnx"],
+        head,
+        card,
+        contents.get(INT8_FILE),
+    )
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_verified(path: Path, expected: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise BundleError(f"{path} is missing: get the bundle again") from None
+    found = sha256_of(content)
+    if found != expected:
+        raise BundleError(
+            f"{path} is damaged or changed: its SHA-256 is {found[:12]}…, the card says "
+            f"{expected[:12]}…; get the bundle again, or export it anew"
+        )
+    return content

@@ -1,0 +1,352 @@
+"""All that a service publishes, the EEG it was computed from, and in tests the truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import pylsl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from convdip.bundle import Bundle, load_bundle
+from convdip.display.follower import Follower, Wanted
+from convdip.display.freshness import Freshness, judge_freshness
+from convdip.display.history import LENGTH_S, Ring, SourceHistory
+from convdip.errors import ConvDipError, StreamError
+from convdip.events import events_stream_name
+from convdip.head import Head
+from convdip.health import QUALITY
+from convdip.inlet import describe
+from convdip.montage import match_montage
+from convdip.outlet import SOURCES_TYPE, sources_stream_name
+from convdip.quality import quality_stream_name
+from convdip.simulation import truth_stream_name
+from convdip.topography import input_matrices
+
+# Chunks read at a time and stream: the window must come to draw.
+MOST_CHUNKS = 8
+# Rows kept at most, so that memory stays small at rates that nobody looks at for half a minute.
+MOST_ROWS = 150_000
+# A shorter gap between two stamps is jitter.
+GAP_S = 0.02
+# An older report says nothing of now.
+REPORT_S = 0.5
+
+# Channels of the input that are used, and the matrix from them to the electrodes.
+ToMicrovolts = tuple[NDArray[np.intp], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a stream of sources says of itself.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        Whose head model the sources lie on.
+    sfreq_hz : float
+    provider, precision, input_name, input_source_id, input_hostname : str
+    input_unit : str or None
+        What the input's unit was said to be; None: as the stream states it.
+    interpolated : tuple of str
+        Electrodes that are not measured.
+    """
+
+    bundle: Bundle
+    sfreq_hz: float
+    provider: str
+    precision: str
+    input_name: str
+    input_source_id: str
+    input_hostname: str
+    input_unit: str | None
+    interpolated: tuple[str, ...]
+
+    @property
+    def head(self) -> Head:
+        """Head model."""
+        return self.bundle.head
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A simulated source: its dipole, and the stamps between which it is fully on."""
+
+    dipole: int
+    first_s: float
+    last_s: float
+
+
+class Feed:
+    """Finds the streams of a service, reads them, and keeps the last half minute.
+
+    Parameters
+    ----------
+    name : str or None
+        Stem of the service's streams; None: the only one there is, or what is chosen.
+    model : str or None
+        Bundle with the head model; None: the shipped one that the stream names.
+
+    Attributes
+    ----------
+    service : Service or None
+        None until a first stream was opened.
+    sources : SourceHistory
+    regions : Ring
+        Mean absolute moment of each region of the atlas, for every sample, in nAm.
+    eeg : Ring
+        Average-referenced EEG at the model's electrodes, in microvolts.
+    truths : list of Truth
+    n_samples, n_missing : int
+        Samples of sources that came, and that are missing between their stamps.
+    newest_s : float
+        Stamp of the sample that came last.
+    is_frozen : bool
+        What comes is counted and not kept, so that what is kept can be looked at.
+    """
+
+    def __init__(self, name: str | None = None, model: str | None = None) -> None:
+        self._resolver = pylsl.ContinuousResolver()
+        self._model = model
+        self.name = self._host = ""
+        self.service: Service | None = None
+        self._report: dict[str, float] = {}
+        self._report_s = -np.inf
+        self._news: list[str] = []
+        self.truths: list[Truth] = []
+        self.n_samples = self.n_missing = 0
+        self.newest_s = -np.inf
+        self.last_news_s = pylsl.local_clock()
+        self.is_frozen = False
+        self._sources: Follower | None = None
+        self._quality: Follower | None = None
+        self._events: Follower | None = None
+        self._eeg: Follower | None = None
+        self._truth: Follower | None = None
+        self._look_due_s = 0.0
+        if name is not None:
+            self.choose(name)
+
+    def choose(self, name: str, host: str = "") -> None:
+        """Follow the streams of one service, by their stem, perhaps those of one computer."""
+        self.name = name
+        self._host = host
+        wanted = Wanted(sources_stream_name(name), hostname=host)
+        self._sources = Follower(wanted, understand=self._understand_sources)
+
+    @property
+    def refusal(self) -> str:
+        """Why the chosen stream cannot be shown; empty for nothing."""
+        return "" if self._sources is None else self._sources.refusal
+
+    @property
+    def eeg_state(self) -> str:
+        """Why no EEG is shown; empty where it is."""
+        if self._eeg is None or self._eeg.is_open:
+            return ""
+        return self._eeg.refusal or f"the stream {self._eeg.wanted.name} is not there"
+
+    def on_network(self) -> list[pylsl.StreamInfo]:
+        """Return the streams on the network, those of sources first."""
+        streams = self._resolver.results()
+        return sorted(streams, key=lambda s: (s.type() != SOURCES_TYPE, s.type(), s.name()))
+
+    def poll(self, now_s: float) -> bool:
+        """Read all that has come by an LSL time; whether a service was opened just now."""
+        if self._sources is None:
+            self._choose_only_one(now_s)
+        if self._sources is None:
+            return False
+        is_opened = False
+        if now_s >= self._look_due_s:
+            self._look_due_s = now_s + 0.1
+            there = self._resolver.results()
+            if self._sources.follow(there, now_s):
+                self._begin(self._sources.facts)
+                is_opened = True
+            for follower in (self._quality, self._events, self._eeg, self._truth):
+                if follower is not None:
+                    follower.follow(there, now_s)
+        if self.service is not None:
+            self._read_sources(now_s)
+            self._read_eeg(now_s)
+            self._read_reports(now_s)
+        return is_opened
+
+    def _choose_only_one(self, now_s: float) -> None:
+        """Choose by itself where there is no choice."""
+        if now_s < self._look_due_s:
+            return
+        # Twice as long as liblsl needs to hear of a second one.
+        self._look_due_s = now_s + 1.0
+        streams = (s for s in self._resolver.results() if s.type() == SOURCES_TYPE)
+        there = {(stream.name(), stream.hostname()) for stream in streams}
+        suffix = sources_stream_name("")
+        if len(there) == 1 and (name := there.pop()[0]).endswith(suffix):
+            self.choose(name.removesuffix(suffix))
+
+    def freshness(self, now_s: float) -> Freshness:
+        """Say whether what is kept last is true at an LSL time."""
+        assert self.service is not None
+        assert self._sources is not None
+        return judge_freshness(
+            self._sources.wanted.name,
+            now_s - self.last_news_s,
+            # While what comes is not kept, it is all that can be judged.
+            now_s - (self.newest_s if self.is_frozen else self.sources.newest_s),
+            self.service.sfreq_hz,
+            is_open=self._sources.is_open,
+            is_finite=self.sources.is_finite,
+            refusal=self._sources.refusal,
+        )
+
+    def quality(self, now_s: float) -> dict[str, float]:
+        """Return the latest health report; empty where none came of late."""
+        return self._report if now_s - self._report_s < REPORT_S else {}
+
+    def take_news(self) -> list[str]:
+        """Return the service's events since the last time, in words."""
+        news, self._news = self._news, []
+        return news
+
+    def truth_at(self, time_s: float) -> Truth | None:
+        """Return the simulated source that is on at a time, where one is known."""
+        return next((t for t in self.truths if t.first_s <= time_s <= t.last_s), None)
+
+    def _understand_sources(self, info: pylsl.StreamInfo) -> Service:
+        """Read a stream's description and find its head model; runs in a thread."""
+        desc = ElementTree.fromstring(info.as_xml()).find("desc")
+
+        def text(path: str) -> str:
+            return "" if desc is None else (desc.findtext(path) or "").strip()
+
+        sfreq_hz = info.nominal_srate()
+        named, digest = text("provenance/model"), text("source_space/head_sha256")
+        try:
+            bundle = load_bundle(self._model or named)
+        except ConvDipError as error:
+            raise StreamError(
+                f"{info.name()} was made with the model {named!r}: {error}; name it by --model"
+            ) from None
+        if bundle.card["sha256"]["head.npz"] != digest:
+            raise StreamError(
+                f"{info.name()} was made with another head model than that of {bundle.name}: name "
+                "its bundle by --model"
+            )
+        is_float = info.channel_format() == pylsl.cf_float32
+        if info.channel_count() != bundle.head.n_dipoles or not is_float or sfreq_hz <= 0:
+            raise StreamError(
+                f"{info.name()} has {info.channel_count()} channels at {sfreq_hz:g} Hz, expected "
+                f"{bundle.head.n_dipoles} of float32 at a regular rate, one a dipole of "
+                f"{bundle.name}"
+            )
+        if self.service is not None and self.service.bundle.card == bundle.card:
+            bundle = self.service.bundle  # the same head, so that the picture can stay
+        interpolated = text("provenance/interpolated_channels").replace("none", "")
+        unit = text("provenance/input_unit")
+        return Service(
+            bundle,
+            sfreq_hz,
+            text("provenance/provider"),
+            text("provenance/precision"),
+            text("provenance/input_name"),
+            text("provenance/input_source_id"),
+            text("provenance/input_hostname"),
+            None if unit == "as stated" else unit or None,
+            tuple(name.strip() for name in interpolated.split(",") if name.strip()),
+        )
+
+    def _begin(self, service: Service) -> None:
+        """Set up what is kept and read beside the sources of a service just opened."""
+        head, is_same = service.head, False
+        if self.service is not None:
+            is_same = (
+                service.head is self.service.head and service.sfreq_hz == self.service.sfreq_hz
+            )
+        self.service = service
+        self.newest_s = self._report_s = -np.inf
+        if not is_same:
+            self.is_frozen = False
+            n_rows = min(round(LENGTH_S * service.sfreq_hz), MOST_ROWS)
+            self.sources = SourceHistory(head.n_dipoles)
+            self.regions = Ring(n_rows, len(head.atlas_names))
+            self.eeg = Ring(n_rows, head.n_electrodes)
+            self._region_means = _region_means(head)
+            self.truths = []
+        if self._quality is None:
+            self._quality = Follower(Wanted(quality_stream_name(self.name), hostname=self._host))
+            self._events = Follower(Wanted(events_stream_name(self.name), hostname=self._host))
+        wanted = Wanted(service.input_name, service.input_source_id, service.input_hostname)
+        if not is_same or self._eeg is None or self._eeg.wanted != wanted:
+            for follower in (self._eeg, self._truth):
+                if follower is not None:
+                    follower.close()
+
+            def understand(info: pylsl.StreamInfo) -> ToMicrovolts:
+                return _to_microvolts(info, service)
+
+            self._eeg = Follower(wanted, understand=understand)
+            self._truth = Follower(Wanted(truth_stream_name(service.input_name)))
+
+    def _read_sources(self, now_s: float) -> None:
+        assert self._sources is not None
+        assert self.service is not None
+        for _ in range(MOST_CHUNKS):
+            moments, stamps = self._sources.read_numbers(now_s)
+            if not len(stamps):
+                return
+            before = self.newest_s if np.isfinite(self.newest_s) else stamps[0]
+            gaps_s = np.diff(stamps, prepend=before)
+            gaps_s = gaps_s[gaps_s > max(GAP_S, 2.5 / self.service.sfreq_hz)]
+            self.n_missing += int((np.round(gaps_s * self.service.sfreq_hz) - 1).sum())
+            self.n_samples += len(stamps)
+            self.newest_s, self.last_news_s = float(stamps[-1]), now_s
+            if self.is_frozen:
+                continue
+            self.sources.add(moments, stamps)
+            self.regions.append((self._region_means @ np.abs(moments).T).T, stamps)
+
+    def _read_eeg(self, now_s: float) -> None:
+        assert self._eeg is not None
+        for _ in range(MOST_CHUNKS):
+            samples, stamps = self._eeg.read_numbers(now_s)
+            if not len(stamps):
+                return
+            if not self.is_frozen:
+                used, to_microvolts = self._eeg.facts
+                self.eeg.append(samples[:, used] @ to_microvolts.T, stamps)
+
+    def _read_reports(self, now_s: float) -> None:
+        assert self._quality is not None
+        assert self._events is not None
+        assert self._truth is not None
+        reports, _ = self._quality.read_numbers(now_s)
+        if len(reports):
+            self._report = dict(zip(QUALITY, reports[-1].tolist(), strict=False))
+            self._report_s = now_s
+        self._news += [json.loads(text)["text"] for text, _ in self._events.read_texts(now_s)]
+        for text, _ in self._truth.read_texts(now_s):
+            said = json.loads(text)
+            if "dipole" in said:
+                truth = Truth(said["dipole"], said["first_stamp"], said["last_stamp"])
+                self.truths = [*self.truths[-99:], truth]
+
+
+def _to_microvolts(info: pylsl.StreamInfo, service: Service) -> ToMicrovolts:
+    """Work out how the input's channels become the electrodes, as the service does."""
+    stream, head, unit = describe(info), service.head, service.input_unit
+    units = stream.units if unit is None else (unit,) * len(stream.labels)
+    montage = match_montage(stream.labels, units, head.channels)
+    to_eeg = input_matrices(head, montage)[0][:, montage.used]
+    return montage.used, (to_eeg * 1e6).astype(np.float32)
+
+
+def _region_means(head: Head) -> sp.csr_matrix:
+    """Return the matrix from dipoles to the means of the atlas' regions."""
+    n = np.bincount(head.atlas, minlength=len(head.atlas_names))
+    shares: NDArray[np.float32] = (1 / n[head.atlas]).astype(np.float32)
+    shape = (len(n), head.n_dipoles)
+    return sp.csr_matrix((shares, (head.atlas, np.arange(head.n_dipoles))), shape)

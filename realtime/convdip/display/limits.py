@@ -1,0 +1,121 @@
+"""Where the colour scale ends: never decided by the frame that is shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.display.history import FRAME_HZ, SourceHistory
+
+ScaleMode = Literal["rolling", "fixed", "baseline"]
+SCALES: tuple[ScaleMode, ...] = ("rolling", "fixed", "baseline")
+
+# Ends of scale that read well on a colour bar, per decade.
+STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+ENDS_NAM = tuple(step * 10.0**decade for decade in range(-4, 6) for step in STEPS)
+PERCENTILE = 95.0
+ROLLING_S = 20.0
+PERIOD_S = 1.0
+# A smaller end must fit by this share, or the scale would flicker between two steps.
+MARGIN = 0.85
+BASELINE_S = 10.0
+# Share of the maps of a baseline that must be there.
+ENOUGH = 0.8
+Z_LIMIT = 10.0
+
+
+def round_up(value: float) -> float:
+    """Return the smallest end of scale that is not below a value."""
+    return next((end for end in ENDS_NAM if end >= value), ENDS_NAM[-1])
+
+
+def step(limit: float, by: int) -> float:
+    """Return the next larger (1) or smaller (-1) end of scale."""
+    return ENDS_NAM[min(max(ENDS_NAM.index(limit) + by, 0), len(ENDS_NAM) - 1)]
+
+
+class ColourLimit:
+    """The end of the colour scale.
+
+    - ``rolling``: a round number above the 95th percentile of the maps' maxima over the last
+      20 s, looked at once a second, with a margin before it gets smaller;
+    - ``fixed``: what the person set;
+    - ``baseline``: each dipole in standard deviations above its own mean in a stretch of 10 s.
+
+    Attributes
+    ----------
+    mode : 'rolling', 'fixed' or 'baseline'
+    is_locked : bool
+        Nothing but the person changes the scale.
+    limit_nam : float
+    baseline_end_s : float or None
+        When the stretch that is being taken ends, by the stamps.
+    """
+
+    def __init__(self, mode: ScaleMode = "rolling", limit_nam: float = 5.0) -> None:
+        self.mode = mode
+        self.is_locked = False
+        self.limit_nam = limit_nam
+        self.baseline_end_s: float | None = None
+        self._mean: NDArray[np.float32] | None = None
+        self._sd: NDArray[np.float32] | None = None
+        self._due_s = -np.inf
+
+    @property
+    def limit(self) -> float:
+        """End of the scale: nAm, or standard deviations where there is a baseline."""
+        return Z_LIMIT if self.mode == "baseline" and self._mean is not None else self.limit_nam
+
+    @property
+    def unit(self) -> str:
+        """What the scale is in."""
+        return "z" if self.mode == "baseline" and self._mean is not None else "nAm"
+
+    def update(self, history: SourceHistory) -> None:
+        """Look at what has come; call it with every frame."""
+        now_s = history.newest_s
+        if now_s < self._due_s - PERIOD_S:  # the clock of the stamps was set back
+            self._due_s = -np.inf
+        if self.baseline_end_s is not None and now_s < self.baseline_end_s - BASELINE_S - PERIOD_S:
+            self.take_baseline(now_s)
+        if self.mode == "rolling" and not self.is_locked and now_s >= self._due_s:
+            self._due_s = now_s + PERIOD_S
+            peaks = history.peaks_nam(ROLLING_S)
+            peaks = peaks[np.isfinite(peaks)]
+            if peaks.size and peaks.max() > 0:
+                wanted = float(np.percentile(peaks, PERCENTILE))
+                fitting = round_up(wanted)
+                if fitting > self.limit_nam or round_up(wanted / MARGIN) < self.limit_nam:
+                    self.limit_nam = fitting
+        if self.mode == "baseline" and self.baseline_end_s is None and self._mean is None:
+            self.take_baseline(now_s)
+        if self.baseline_end_s is not None and now_s >= self.baseline_end_s:
+            maps = history.maps(BASELINE_S)
+            maps = maps[np.isfinite(maps).all(axis=1)]
+            if len(maps) < ENOUGH * BASELINE_S * FRAME_HZ:  # a pause or a loss was in it
+                self.take_baseline(now_s)
+                return
+            self._mean = maps.mean(axis=0)
+            # A dipole that was silent has no spread of its own: the cortex's is the least.
+            sd = maps.std(axis=0)
+            self._sd = np.maximum(sd, max(float(sd.mean()), 1e-6))
+            self.baseline_end_s = None
+
+    def take_baseline(self, now_s: float) -> None:
+        """Begin to take a baseline that ends 10 s after an LSL time."""
+        if np.isfinite(now_s):
+            self.baseline_end_s = now_s + BASELINE_S
+
+    def restart(self) -> None:
+        """Forget what belongs to other stamps."""
+        self._due_s = -np.inf
+        self._mean = self._sd = self.baseline_end_s = None
+
+    def strength(self, moments_nam: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a map in shares of the scale."""
+        values = np.abs(moments_nam)
+        if self.unit == "z" and self._mean is not None and self._sd is not None:
+            values = np.maximum((values - self._mean) / self._sd, 0)
+        return (values / self.limit).astype(np.float32)

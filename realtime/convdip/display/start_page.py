@@ -1,0 +1,107 @@
+"""What is shown while there is nothing to show: which streams there are, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pylsl
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from convdip.display.theme import Theme
+from convdip.outlet import SOURCES_TYPE, sources_stream_name
+
+COLUMNS = ("stream", "type", "channels", "rate, Hz", "computer")
+
+
+class StartPage(QWidget):
+    """Lists the streams on the network.
+
+    Parameters
+    ----------
+    theme : Theme
+    """
+
+    chosen = Signal(str, str)  # stem of a service's streams, its computer
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(80, 60, 80, 60)
+        column.setSpacing(14)
+        self.title = QLabel()
+        self.advice = QLabel()
+        self.advice.setWordWrap(True)
+        self.advice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.cellDoubleClicked.connect(self._choose)
+        for widget in (self.title, self.advice, self.table):
+            column.addWidget(widget)
+        self._rows: list[tuple[str, ...]] = []
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change the colours."""
+        self._theme = theme
+        self.title.setStyleSheet(theme.text_style(1.9, is_bold=True))
+        self.advice.setStyleSheet(f"color: {theme.dim};")
+
+    def show_streams(self, streams: Sequence[pylsl.StreamInfo], name: str, refusal: str) -> None:
+        """Show what is on the network.
+
+        Parameters
+        ----------
+        streams : sequence of StreamInfo
+        name : str
+            Stem of the service that is waited for; empty for any.
+        refusal : str
+            Why a stream that is there cannot be shown.
+        """
+        n_services = sum(s.type() == SOURCES_TYPE for s in streams)
+        if refusal:
+            title, advice = "This stream cannot be shown", refusal
+        elif n_services > 1 and not name:
+            title, advice = "Which one?", "Double-click a stream of sources."
+        else:
+            waited = sources_stream_name(name) if name else "a stream of sources"
+            title = f"Waiting for {waited} …"
+            advice = (
+                "It is shown as soon as it is there. To start a service:\n"
+                "    convdip run --input YOUR_EEG_STREAM --name Lab\n"
+                "or, with neither amplifier nor service:\n"
+                "    convdip demo --display"
+            )
+        self.title.setText(title)
+        self.advice.setText(advice)
+        rows: list[tuple[str, ...]] = [
+            (s.name(), s.type(), str(s.channel_count()), f"{s.nominal_srate():g}", s.hostname())
+            for s in streams
+        ] or [("no stream on the network yet", "", "", "", "")]
+        if rows == self._rows:
+            return
+        self._rows = rows
+        self.table.setRowCount(len(rows))
+        for row, texts in enumerate(rows):
+            for place, text in enumerate(texts):
+                self.table.setItem(row, place, QTableWidgetItem(text))
+
+    def _choose(self, row: int, _: int) -> None:
+        name, kind = self._rows[row][:2]
+        suffix = sources_stream_name("")
+        if kind == SOURCES_TYPE and name.endswith(suffix):
+            self.chosen.emit(name.removesuffix(suffix), self._rows[row][-1])

@@ -1,0 +1,155 @@
+"""From where the cortex is seen: a surface, and the places of its dipoles on the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.head import Head
+
+SurfaceName = Literal["inflated", "pial", "white"]
+SURFACES: tuple[SurfaceName, ...] = ("inflated", "pial", "white")
+Float = NDArray[np.float64]
+
+# Between the hemispheres where both are seen at once, so that the medial walls are.
+GAP_M = 0.05
+# Of a view's rectangle, left free around the cortex.
+MARGIN = 0.05
+# Where the free camera begins: from above, behind and the right.
+HOME = (35.0, 35.0)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A view without perspective.
+
+    Attributes
+    ----------
+    name : str
+        What is seen, in words.
+    hemispheres : tuple of str
+        ``left``, ``right`` or both.
+    right, up, towards : tuple of float
+        Unit vectors of the picture in x (right), y (front), z (up); the last one points to the
+        viewer.
+    """
+
+    name: str
+    hemispheres: tuple[str, ...]
+    right: tuple[float, float, float]
+    up: tuple[float, float, float]
+    towards: tuple[float, float, float]
+
+
+FOUR_VIEWS = (
+    Camera("left, lateral", ("left",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
+    Camera("right, lateral", ("right",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
+    Camera("left, medial", ("left",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
+    Camera("right, medial", ("right",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
+)
+
+
+def free_camera(azimuth_deg: float, elevation_deg: float) -> Camera:
+    """Return a camera that looks at both hemispheres from a direction.
+
+    Parameters
+    ----------
+    azimuth_deg : float
+        0 from behind, 90 from the right.
+    elevation_deg : float
+        0 from the side, 90 from above.
+    """
+    azimuth, elevation = np.deg2rad((azimuth_deg, elevation_deg))
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+    level = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    towards = np.cos(elevation) * level + np.sin(elevation) * np.array([0, 0, 1.0])
+    up = np.cross(towards, right)
+    return Camera("both hemispheres", ("left", "right"), *map(tuple, (right, up, towards)))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The cortex as a mesh.
+
+    Attributes
+    ----------
+    places_m : ndarray, shape (n_dipoles, 3)
+    triangles : ndarray of int, shape (n_triangles, 3)
+    normals : ndarray, shape (n_dipoles, 3)
+        Unit vectors, outward.
+    is_left : ndarray of bool, shape (n_dipoles,)
+    """
+
+    places_m: Float
+    triangles: NDArray[np.int32]
+    normals: Float
+    is_left: NDArray[np.bool_]
+
+
+def surface(head: Head, name: SurfaceName) -> Surface:
+    """Return one of the head's surfaces."""
+    by_name = {"inflated": head.inflated_m, "pial": head.pial_m, "white": head.dipoles_m}
+    places_m: Float = by_name[name].astype(np.float64)
+    a, b, c = places_m[head.triangles].transpose(1, 0, 2)
+    of_triangles = np.cross(b - a, c - a)
+    normals: Float = np.zeros_like(places_m)
+    for corner in head.triangles.T:
+        np.add.at(normals, corner, of_triangles)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    is_left = np.arange(head.n_dipoles) < head.n_left
+    return Surface(places_m, head.triangles, normals, is_left)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A surface as a camera sees it.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (n_dipoles, 2)
+        x to the right and y downwards.
+    depth : ndarray, shape (n_dipoles,)
+        Larger is nearer to the viewer.
+    facing : ndarray, shape (n_dipoles,)
+        Cosine between the surface's normal and the direction to the viewer.
+    triangles : ndarray of int, shape (n_seen, 3)
+        Those that face the viewer, of the hemispheres shown, the farthest first.
+    """
+
+    pixels: Float
+    depth: Float
+    facing: Float
+    triangles: NDArray[np.int32]
+
+
+def project(
+    mesh: Surface, camera: Camera, width: float, height: float, zoom: float = 1.0
+) -> Projection:
+    """Project a surface into a rectangle of pixels that it fills."""
+    places = mesh.places_m.copy()
+    shown = np.isin(np.where(mesh.is_left, "left", "right"), camera.hemispheres)
+    if len(camera.hemispheres) == 2:
+        # Apart by the gap, whatever their own distance is.
+        places[mesh.is_left, 0] -= places[mesh.is_left, 0].max() + GAP_M / 2
+        places[~mesh.is_left, 0] -= places[~mesh.is_left, 0].min() - GAP_M / 2
+    seen = places @ np.array([camera.right, camera.up, camera.towards]).T
+    centre = (seen[shown].max(axis=0) + seen[shown].min(axis=0)) / 2
+    extent = np.ptp(seen[shown, :2], axis=0)
+    if len(camera.hemispheres) == 2:  # a turning head keeps its size
+        extent = np.full(2, 2 * np.linalg.norm(seen[shown] - centre, axis=1).max())
+    scale = zoom * (1 - 2 * MARGIN) * min(width / extent[0], height / extent[1])
+    x = width / 2 + (seen[:, 0] - centre[0]) * scale
+    y = height / 2 - (seen[:, 1] - centre[1]) * scale
+    pixels = np.column_stack([x, y])
+
+    triangles = mesh.triangles[shown[mesh.triangles].all(axis=1)]
+    a, b, c = pixels[triangles].transpose(1, 0, 2)
+    # y points downwards: triangles that turn clockwise on the picture face the viewer.
+    turn = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    triangles = triangles[turn < 0]
+    order = np.argsort(seen[triangles, 2].mean(axis=1))
+    facing = mesh.normals @ np.array(camera.towards)
+    return Projection(pixels, seen[:, 2], facing, triangles[order])

@@ -1,0 +1,137 @@
+"""The head model that a bundle carries (`head.npz`): geometry and lead field."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.errors import BundleError
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Electrodes, cortical dipoles and the lead field between them.
+
+    All positions are metres in the MRI (FreeSurfer) surface RAS frame. Dipoles of the left
+    hemisphere come first.
+
+    Attributes
+    ----------
+    channels : tuple of str, length n_electrodes
+        Electrode labels (10-05 system), in the order of the network's input.
+    electrodes_m : ndarray, shape (n_electrodes, 3)
+    interpolation : ndarray, shape (77, n_electrodes)
+        Electrode potentials → 7×11 image, row by row.
+    lead_field : ndarray, shape (n_electrodes, n_dipoles)
+        V/(A·m), average-referenced, fixed orientation.
+    dipoles_m : ndarray, shape (n_dipoles, 3)
+    normals : ndarray, shape (n_dipoles, 3)
+        Unit vectors out of the cortex; a positive moment points along them.
+    triangles : ndarray of int, shape (n_triangles, 3)
+    pial_m, inflated_m : ndarray, shape (n_dipoles, 3)
+        Where the dipoles lie on the pial and the inflated surface, for display.
+    sulcal_depth : ndarray, shape (n_dipoles,)
+        FreeSurfer's ``sulc``: positive in sulci.
+    atlas : ndarray of int, shape (n_dipoles,)
+        Index into ``atlas_names``.
+    atlas_names : tuple of str
+    n_left : int
+        Number of dipoles of the left hemisphere.
+    """
+
+    channels: tuple[str, ...]
+    electrodes_m: Float
+    interpolation: Float
+    lead_field: Float
+    dipoles_m: Float
+    normals: Float
+    triangles: NDArray[np.int32]
+    pial_m: Float
+    inflated_m: Float
+    sulcal_depth: Float
+    atlas: NDArray[np.int32]
+    atlas_names: tuple[str, ...]
+    n_left: int
+
+    @property
+    def n_electrodes(self) -> int:
+        """Number of electrodes of the model."""
+        return len(self.channels)
+
+    @property
+    def n_dipoles(self) -> int:
+        """Number of cortical dipoles."""
+        return int(self.dipoles_m.shape[0])
+
+    @property
+    def dipole_labels(self) -> list[str]:
+        """One label a dipole: hemisphere and number in it, ``lh-000000`` …."""
+        n_right = self.n_dipoles - self.n_left
+        return [f"lh-{i:06d}" for i in range(self.n_left)] + [f"rh-{i:06d}" for i in range(n_right)]
+
+    def __post_init__(self) -> None:
+        n, p = self.n_electrodes, self.n_dipoles
+        expected = {
+            "electrodes_m": (n, 3),
+            "interpolation": (77, n),
+            "lead_field": (n, p),
+            "dipoles_m": (p, 3),
+            "normals": (p, 3),
+            "pial_m": (p, 3),
+            "inflated_m": (p, 3),
+            "sulcal_depth": (p,),
+            "atlas": (p,),
+        }
+        for name, shape in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise BundleError(f"head model: {name} has shape {array.shape}, expected {shape}")
+            if not np.all(np.isfinite(array)):
+                raise BundleError(f"head model: {name} holds values that are not finite")
+        if not 0 < self.n_left < p:
+            raise BundleError(f"head model: n_left is {self.n_left}, expected 1 to {p - 1}")
+        if self.triangles.min() < 0 or self.triangles.max() >= p:
+            raise BundleError(f"head model: triangles point outside the {p} dipoles")
+        if self.atlas.min() < 0 or self.atlas.max() >= len(self.atlas_names):
+            raise BundleError("head model: atlas points outside atlas_names")
+
+    def save(self, path: Path) -> None:
+        """Write ``head.npz`` (no pickles)."""
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path | BinaryIO) -> Head:
+        """Read ``head.npz``, from a path or an open file.
+
+        Raises
+        ------
+        BundleError
+            If the file is no head model or its arrays do not fit together.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                lacking = [f.name for f in fields(cls) if f.name not in stored]
+                if lacking:
+                    raise BundleError(
+                        f"the head model has no {', '.join(lacking)}: it is none, or of an older "
+                        "version; export the bundle anew"
+                    )
+                arrays = {f.name: stored[f.name] for f in fields(cls)}
+        except FileNotFoundError:
+            raise BundleError(f"no head model at {path}") from None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{path} is not a head model: {error}") from None
+        arrays["channels"] = tuple(str(name) for name in arrays["channels"])
+        arrays["atlas_names"] = tuple(str(name) for name in arrays["atlas_names"])
+        arrays["n_left"] = int(arrays["n_left"])
+        for name in ("triangles", "atlas"):
+            arrays[name] = arrays[name].astype(np.int32)
+        return cls(**arrays)

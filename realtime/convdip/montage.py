@@ -1,0 +1,223 @@
+"""Step 2: which channel of the stream is which electrode of the model, and in what unit."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.errors import MontageError
+
+log = logging.getLogger(__name__)
+
+# Older 10-20 names of the same places.
+ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+
+# «EEG Fp1-REF», «Fp1-A2»: a reference behind the name. Any other second name makes the channel
+# bipolar («Fp1-F7»), which is not the potential at Fp1.
+_LABEL = re.compile(
+    r"^(?:EEG[ _-]+)?(?P<name>[A-Z]+\d*Z?)"
+    r"(?:-(?P<reference>REF|LE|AR|AVG|CAR|A1|A2|M1|M2))?$"
+)
+
+VOLTS = {
+    **dict.fromkeys(("v", "volt", "volts", "0"), 1.0),
+    **dict.fromkeys(("mv", "millivolt", "millivolts", "-3"), 1e-3),
+    # Two Unicode letters look like a micro sign: U+00B5 and the Greek U+03BC.
+    **dict.fromkeys(("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts", "-6"), 1e-6),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts", "-9"), 1e-9),
+}
+
+# With fewer measured electrodes the interpolated ones outweigh the evidence.
+MIN_ELECTRODES = 20
+
+
+def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
+    """Return which of the electrodes a channel label means, or None.
+
+    Case, surrounding dots and blanks, ``EEG`` in front and a reference behind are ignored;
+    T3, T4, T5 and T6 are T7, T8, P7 and P8.
+
+    Examples
+    --------
+    >>> electrode_name("EEG Fp1-REF", ["Fp1", "T7"]), electrode_name("T3..", ["Fp1", "T7"])
+    ('Fp1', 'T7')
+    """
+    match = _LABEL.match(label.strip(" .").upper())
+    if match is None:
+        return None
+    by_upper = {name.upper(): name for name in electrodes}
+    name = match["name"]
+    return by_upper.get(name) or by_upper.get(ALIASES.get(name, ""))
+
+
+def stated_reference(label: str) -> str:
+    """Return the reference that a channel label names behind the electrode, or nothing."""
+    match = _LABEL.match(label.strip(" .").upper())
+    return (match["reference"] or "") if match else ""
+
+
+def volts_per_unit(unit: str, label: str | None = None) -> float:
+    """Return the factor from a unit to volts.
+
+    Parameters
+    ----------
+    unit : str
+    label : str, optional
+        Of the channel that states it; without one it was said with ``--unit``.
+
+    Raises
+    ------
+    MontageError
+        If the unit is missing or unknown: a guess could be a million times off.
+    """
+    factor = VOLTS.get(unit.strip().lower())
+    if factor is None:
+        if label is None:
+            raise MontageError(f"--unit is {unit!r}: expected microvolts, millivolts or volts")
+        stated = f"the unit {unit!r}" if unit.strip() else "no unit"
+        raise MontageError(
+            f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "
+            "set it where the stream or file is made, or say it with --unit microvolts"
+        )
+    return factor
+
+
+# Standard deviation over a second, from a clean average to a restless raw recording.
+EEG_LEVEL_V = (0.2e-6, 1e-3)
+
+
+@dataclass(frozen=True)
+class Montage:
+    """How a stream's channels become the model's electrodes.
+
+    Attributes
+    ----------
+    to_volts : ndarray, shape (n_electrodes, n_stream_channels)
+        Picks, orders and converts to volts; the row of a missing electrode is zero.
+    missing : tuple of str
+        Electrodes that the stream does not have, to be interpolated.
+    unused : tuple of str
+        Channels of the stream that are no electrode of the model.
+    """
+
+    to_volts: NDArray[np.float64]
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    @property
+    def used(self) -> NDArray[np.intp]:
+        """Indices of the stream's channels that are electrodes of the model.
+
+        Pick by these before multiplying: a weight of 0 does not keep a NaN out.
+        """
+        return np.flatnonzero(self.to_volts.any(axis=0))
+
+
+def match_montage(
+    labels: Sequence[str],
+    units: Sequence[str],
+    electrodes: Sequence[str],
+    at_least: int = MIN_ELECTRODES,
+) -> Montage:
+    """Match a stream's channels with the model's electrodes by label.
+
+    Parameters
+    ----------
+    labels, units : sequences of str, length n_stream_channels
+        As the stream describes them.
+    electrodes : sequence of str
+        The model's electrodes, in order.
+    at_least : int
+        Fewest electrodes that must be there.
+
+    Raises
+    ------
+    MontageError
+        If two channels claim one electrode, the channels have several references, a unit is
+        unknown, or too few electrodes are there.
+    """
+    to_volts = np.zeros((len(electrodes), len(labels)))
+    channel_of: dict[str, str] = {}
+    unused = []
+    for index, (label, unit) in enumerate(zip(labels, units, strict=True)):
+        name = electrode_name(label, electrodes)
+        if name is None:
+            unused.append(label)
+            continue
+        if name in channel_of:
+            raise MontageError(
+                f"channels {channel_of[name]!r} and {label!r} both mean electrode {name}: "
+                "rename or leave out one in the sender"
+            )
+        channel_of[name] = label
+        to_volts[electrodes.index(name), index] = volts_per_unit(unit, label)
+    references = {stated_reference(label): label for label in channel_of.values()}
+    if len(references) > 1:
+        listed = ", ".join(f"{label!r}" for label in references.values())
+        raise MontageError(
+            f"the channels have several references ({listed}): expected one, which the average "
+            "reference then replaces; re-reference them in the sender"
+        )
+    missing = tuple(name for name in electrodes if name not in channel_of)
+    needed = min(at_least, len(electrodes))
+    if len(channel_of) < needed:
+        raise MontageError(
+            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are there, expected "
+            f"at least {needed}; " + _advice(labels, missing)
+        )
+    return Montage(to_volts, missing, tuple(unused))
+
+
+def _advice(labels: Sequence[str], missing: Sequence[str]) -> str:
+    """Say what to do about missing electrodes."""
+    if not any(labels):
+        return "the channels have no labels: set them in the sender, as 10-20 names"
+    shown = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
+    return (
+        f"missing are {', '.join(missing)}; the channels are {shown}: if those are other names "
+        "for the same places, use the 10-20 names in the sender"
+    )
+
+
+class LevelCheck:
+    """A look at the first second of samples, whether their level is that of EEG.
+
+    A stream that states a wrong unit is a million times off, and nothing else would tell.
+
+    Parameters
+    ----------
+    montage : Montage
+    sfreq_hz : float
+    """
+
+    def __init__(self, montage: Montage, sfreq_hz: float) -> None:
+        self._used = montage.used
+        there = montage.to_volts.any(axis=1)
+        self._to_volts = montage.to_volts[there][:, self._used]
+        self._n_wanted = max(2, round(sfreq_hz))
+        self._first: list[NDArray[np.float32]] = []
+
+    def at(self, samples: NDArray[np.float32]) -> None:
+        """Take samples as they come; warn once, when a second of them is there."""
+        if self._n_wanted <= 0:
+            return
+        self._first.append(samples)
+        self._n_wanted -= len(samples)
+        if self._n_wanted > 0:
+            return
+        eeg = np.concatenate(self._first)[:, self._used] @ self._to_volts.T
+        self._first.clear()
+        level_v = float(np.median(eeg.std(axis=0)))
+        if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:
+            log.warning(
+                "the EEG has a standard deviation of %.2g µV (median over electrodes), expected "
+                "%g to %g µV: is its unit right? --unit overrides what the stream states",
+                level_v * 1e6,
+                EEG_LEVEL_V[0] * 1e6,
+                EEG_LEVEL_V[1] * 1e6,
+            )

@@ -1,0 +1,185 @@
+"""Commands of this program as processes beside this one, with LSL streams of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from convdip.errors import StreamError
+from convdip.inlet import resolve
+
+START_S = 30.0
+STOP_S = 10.0
+
+
+@contextmanager
+def private_lsl() -> Iterator[dict[str, str]]:
+    """Keep LSL on this computer and in a session of its own; give the environment for it.
+
+    Child processes read the same settings from it. In this process LSL must not have been used
+    yet.
+    """
+    content = (
+        f"[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {{127.0.0.1}}\n"
+        f"SessionID = convdip-{uuid.uuid4().hex}\n[log]\nlevel = -3\n"
+    )
+    # Content takes precedence over any file that the environment names already.
+    pylsl.util.set_config_content(content)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lsl_api.cfg"
+        path.write_text(content)
+        yield {**os.environ, "LSLAPICFG": str(path)}
+
+
+class Process:
+    """A Python module beside this process; it ends with the block.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The module and its arguments, as after ``python -m``.
+    env : dict
+        From `private_lsl`.
+    apart : bool
+        In a session of its own, out of reach of a terminal's signals.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], env: dict[str, str], *, apart: bool = False
+    ) -> None:
+        self.name = " ".join(arguments[:2])
+        # A file, not a pipe: nobody reads it unless the command fails.
+        self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            text=True,
+            start_new_session=apart,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self._messages.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def check_alive(self) -> None:
+        """Raise what the command said last if it has failed."""
+        if self._process.poll() not in (None, 0):
+            self._messages.seek(0)
+            said = self._messages.read().strip().splitlines() or ["nothing"]
+            raise StreamError(f"'{self.name}' failed: {said[-1]}")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it was stopped by a signal and could go on (Linux)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        return fields.split()[0] == "T"
+
+    def end(self) -> str:
+        """Stop the command and return what it printed."""
+        self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)  # one that is suspended would not hear of it
+        try:
+            return self._process.communicate(timeout=STOP_S)[0]
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.communicate()[0]
+        except ValueError:  # ended before
+            return ""
+
+    def end_with_json(self) -> dict[str, Any]:
+        """Stop the command and return the object that it printed last.
+
+        Raises
+        ------
+        StreamError
+            If it printed none.
+        """
+        printed = self.end().splitlines()
+        self.check_alive()
+        if not printed:
+            raise StreamError(f"'{self.name}' did not end as it should: no summary from it")
+        last: dict[str, Any] = json.loads(printed[-1])
+        return last
+
+
+def wait_for(
+    ending: Process,
+    processes: Sequence[Process],
+    timeout_s: float,
+    look: Callable[[], None] | None = None,
+) -> None:
+    """Wait until a process has ended by itself, while all others go on.
+
+    ``look`` is called ten times a second meanwhile.
+
+    Raises
+    ------
+    StreamError
+        If one of them fails, or the first does not end in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while ending.is_running:
+        for process in processes:
+            process.check_alive()
+        if time.monotonic() > deadline:
+            raise StreamError(f"'{ending.name}' did not end within {timeout_s:.0f} s")
+        if look is not None:
+            look()
+        time.sleep(0.1)
+    for process in processes:
+        process.check_alive()
+
+
+def connect(name: str, processes: Sequence[Process], buffer_s: int = 10) -> pylsl.StreamInlet:
+    """Connect to a stream that one of the processes opens.
+
+    Raises
+    ------
+    StreamError
+        If a process fails, or the stream does not come.
+    """
+    deadline = time.monotonic() + START_S
+    while True:
+        for process in processes:
+            process.check_alive()
+        try:
+            stream = resolve(name, wait_s=1.0, settle_s=0.0)
+            break
+        except StreamError:
+            if time.monotonic() > deadline:
+                raise
+    inlet = pylsl.StreamInlet(stream, max_buflen=buffer_s, recover=False)
+    try:
+        inlet.open_stream(timeout=START_S)
+    except (LslTimeoutError, LostError):
+        raise StreamError(f"the stream {name!r} does not answer") from None
+    return inlet

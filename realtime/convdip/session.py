@@ -1,0 +1,159 @@
+"""An ONNX Runtime session: which processor it really runs on, and how arrays get there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from convdip.errors import BundleError, ProviderError
+
+log = logging.getLogger(__name__)
+
+Provider = Literal["auto", "cuda", "cpu"]
+Float = NDArray[np.float32]
+
+# TF32 would round inputs to 10 bits: the GPU's maps must be the CPU's maps. The default search
+# for a convolution's algorithm would begin anew at each batch size.
+CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+
+
+def open_session(
+    model: bytes, provider: Provider, threads: int, *, cuda_graphs: bool = True
+) -> Any:
+    """Open a session on the processor that was asked for.
+
+    Parameters
+    ----------
+    model : bytes
+        The ONNX file. From bytes, ONNX Runtime refuses references to any other file.
+    provider : 'auto', 'cuda' or 'cpu'
+        ``auto`` takes CUDA where it works and says so where it does not.
+    threads : int
+        Of one run on the CPU.
+    cuda_graphs : bool
+        Whether CUDA may record the kernels of a batch and replay them at once.
+
+    Raises
+    ------
+    BundleError
+        If the model cannot be loaded.
+    ProviderError
+        If CUDA is asked for and cannot be had.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A spinning thread answers sooner and burns a core, all day.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    if provider != "cpu":
+        session = _open_cuda(model, options, cuda_graphs)
+        if session is not None:
+            return session
+        reason = (
+            "no CUDA: ONNX Runtime found no usable NVIDIA GPU with CUDA 13 and cuDNN 9 "
+            "(the extra 'gpu' brings the libraries)"
+        )
+        if provider == "cuda":
+            raise ProviderError(f"{reason}; use --provider cpu or auto to run without")
+        log.info("%s; using the CPU", reason)
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(f"ONNX Runtime cannot load the model: {error}") from None
+
+
+def _open_cuda(model: bytes, options: Any, cuda_graphs: bool) -> Any | None:
+    """Return a session that really runs on CUDA, or None.
+
+    ONNX Runtime falls back to the CPU with no more than a line on stderr, so what counts is
+    what the session says afterwards.
+    """
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):
+        ort.preload_dlls()
+    ort.set_default_logger_severity(4)
+    try:
+        # A model with a node that must run on the CPU cannot be recorded.
+        for graph in ("1", "0") if cuda_graphs else ("0",):
+            cuda = ("CUDAExecutionProvider", {**CUDA_OPTIONS, "enable_cuda_graph": graph})
+            try:
+                session = ort.InferenceSession(model, options, providers=[cuda])
+            except Exception as error:  # some installations fail instead of falling back
+                log.debug("CUDA session, graph %s: %s", graph, error)
+                continue
+            if session.get_providers()[0] == "CUDAExecutionProvider":
+                log.debug("CUDA session, graph %s", graph)
+                return session
+        return None
+    finally:
+        ort.set_default_logger_severity(2)
+
+
+class FixedBatches:
+    """Runs of a session over arrays that stay where they are (I/O binding).
+
+    A batch is padded to the next size. For each size, input and output live on the device at
+    addresses that never change, which a CUDA graph needs; what travels a batch is its input
+    and its output, one after the other: pinned memory and copies beside the computing are left
+    for when they can be tried on a GPU.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+    takes : str
+        Name of the input.
+    sample_shape : tuple of int
+        Of one sample of it.
+    n_out : int
+        Values a sample of the output, ``sources``.
+    sizes : sequence of int
+        Ascending.
+    device : 'cuda' or 'cpu'
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        takes: str,
+        sample_shape: tuple[int, ...],
+        n_out: int,
+        sizes: Sequence[int],
+        device: str,
+    ) -> None:
+        self._session = session
+        self._sizes = tuple(sizes)
+        self._runs = {}
+        for number, size in enumerate(sizes):
+            host = np.zeros((size, *sample_shape), np.float32)
+            source = ort.OrtValue.ortvalue_from_numpy(host.copy(), device, 0)
+            sink = ort.OrtValue.ortvalue_from_shape_and_type((size, n_out), np.float32, device, 0)
+            binding = session.io_binding()
+            binding.bind_ortvalue_input(takes, source)
+            binding.bind_ortvalue_output("sources", sink)
+            options = ort.RunOptions()
+            options.add_run_config_entry("gpu_graph_id", str(number + 1))
+            self._runs[size] = host, source, sink, binding, options
+
+    def __call__(self, inputs: Float, out: Float) -> Float:
+        """Write the output of all samples to ``out``, in as few runs as can be, and return it."""
+        most = self._sizes[-1]
+        for first in range(0, len(inputs), most):
+            rows = inputs[first : first + most]
+            n = len(rows)
+            size = next(size for size in self._sizes if size >= n)
+            host, source, sink, binding, options = self._runs[size]
+            host[:n] = rows
+            source.update_inplace(host)
+            self._session.run_with_iobinding(binding, options)
+            # Copied: on the CPU it is a view of the place that the next run writes to.
+            out[first : first + n] = sink.numpy()[:n]
+        return out

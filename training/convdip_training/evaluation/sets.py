@@ -1,0 +1,243 @@
+"""The evaluation sets: whole ERPs simulated on the alternative head (section 2.2.2).
+
+A sample depends on its set's seed and its number alone, so any part of a set can be made
+anywhere and in any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from convdip.head import Head
+from convdip.patches import mesh_adjacency, patch_dictionary
+from convdip.topography import repair_matrix
+from numpy.typing import NDArray
+from scipy import sparse
+
+from convdip_training.baselines.erp import Erp
+from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
+from convdip_training.family import N_PLACES, Family, nearest_mean, to_model
+
+Float = NDArray[np.float32]
+NAM = 1e-9
+
+SFREQ_HZ = 100.0
+N_TIMES = 100
+N_BASELINE = 40
+# Half a period of 5 Hz in the middle of the second, zero elsewhere.
+PEAK = 50
+HALF_WIDTH = 3
+PULSE = np.sin(np.pi * np.arange(11) / 10)
+N_TRIALS = 20
+PAPER_SNR = (N_TRIALS**0.5, N_TRIALS**0.5)
+
+
+@dataclass(frozen=True)
+class SetConfig:
+    """What the samples of one set are like.
+
+    Attributes
+    ----------
+    name, title : str
+    n_sources, orders : tuple of int
+        Fewest and most patches; smallest and largest neighbourhood order.
+    moment_nam : tuple of float
+        Range of the seed dipole's moment.
+    snr : tuple of float
+        Range of the average's peak over the largest channel SD of its noise; logarithmic.
+    strict : bool
+        Irregular patches of unequal strength.
+    repaired : tuple of int
+        Fewest and most electrodes that are interpolated from the others.
+    skulls_s_m : tuple of float
+        Of the family of heads that each sample draws its own from; none: the AGM itself.
+    """
+
+    name: str
+    title: str
+    n_sources: tuple[int, int]
+    orders: tuple[int, int] = (2, 7)
+    moment_nam: tuple[float, float] = (5.0, 10.0)
+    snr: tuple[float, float] = PAPER_SNR
+    strict: bool = False
+    repaired: tuple[int, int] = (0, 0)
+    skulls_s_m: tuple[float, ...] = ()
+
+
+SINGLE = SetConfig("single", "one source", (1, 1))
+MULTI = SetConfig("multi", "1–10 sources", (1, 10))
+NOISE = SetConfig("noise", "1–5 sources, SNR 0.5–20", (1, 5), snr=(0.5, 20.0))
+# For choices, never for results: the AGM's skull, but other caps than the other sets'.
+VALIDATION = SetConfig("validation", "1–5 sources, for choices", (1, 5), skulls_s_m=(SKULL_S_M,))
+STRICT = SetConfig(
+    "strict",
+    "stricter: 1–5 irregular sources of unequal strength, another head for each sample",
+    (1, 5),
+    orders=(1, 8),
+    moment_nam=(2.0, 10.0),
+    snr=(1.0, 10.0),
+    strict=True,
+    repaired=(1, 1),
+    skulls_s_m=FAMILY_SKULL_S_M,
+)
+# The paper's sources, and what goes wrong in a lab; the report groups by each of it.
+ROBUST = SetConfig(
+    "robust",
+    "robustness: 1–5 sources, another skull and cap for each sample, SNR 1–20, up to three "
+    "electrodes repaired",
+    (1, 5),
+    snr=(1.0, 20.0),
+    repaired=(0, 3),
+    skulls_s_m=FAMILY_SKULL_S_M,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One simulated ERP and its truth.
+
+    Attributes
+    ----------
+    erp : Erp
+    truth : ndarray, shape (n_dipoles,)
+        At the peak, on the model's dipoles, in A·m.
+    n_sources : int
+    order : int
+        Neighbourhood order of the first patch.
+    snr : float
+    skull_s_m : float
+        Conductivity of the skull; NaN where the head is the AGM itself.
+    n_repaired : int
+        Electrodes that were interpolated.
+    noise_v : float
+        Of one trial, in volts: the SD of a channel whose SD in the pool of noise is 1.
+    """
+
+    erp: Erp
+    truth: Float
+    n_sources: int
+    order: int
+    snr: float
+    skull_s_m: float
+    n_repaired: int
+    noise_v: float
+
+
+class SampleSet:
+    """Draws the samples of one set.
+
+    Parameters
+    ----------
+    config : SetConfig
+    seed : int
+    model : Head
+        The inverse methods' head model.
+    alternative : Head
+        The AGM.
+    noise : ndarray, shape (n_segments, n_times, n_electrodes)
+        The largest channel SD of each segment is 1.
+    family : Family, optional
+        The heads of a set that draws one for each sample.
+    """
+
+    def __init__(
+        self,
+        config: SetConfig,
+        seed: int,
+        model: Head,
+        alternative: Head,
+        noise: Float,
+        family: Family | None = None,
+    ) -> None:
+        self.config = config
+        self._seed = seed
+        self._head = alternative
+        self._noise = noise
+        self._family = family
+        self._model_electrodes_m = model.electrodes_m
+        self._transform = nearest_mean(alternative.dipoles_m, model.dipoles_m, N_NEIGHBOURS)
+        self._patches: dict[int, sparse.csr_array] = {}
+        self._adjacency = mesh_adjacency(alternative.triangles, alternative.n_dipoles)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Draw the sample of number ``i``."""
+        config = self.config
+        rng = np.random.default_rng([self._seed, *config.name.encode(), i])
+        n_sources = int(rng.integers(config.n_sources[0], config.n_sources[1] + 1))
+        orders = rng.integers(config.orders[0], config.orders[1] + 1, n_sources)
+        seeds = rng.integers(self._head.n_dipoles, size=n_sources)
+        low, high = np.log(config.moment_nam) if config.strict else config.moment_nam
+        moments = rng.uniform(low, high, n_sources)
+        moments_nam = np.exp(moments) if config.strict else moments
+        snr = float(np.exp(rng.uniform(*np.log(config.snr))))
+
+        sources = np.zeros(self._head.n_dipoles)
+        for seed, order, moment in zip(seeds, orders, moments_nam * NAM, strict=True):
+            grow = self._irregular if config.strict else self._circular
+            at, relative = grow(int(seed), int(order), rng)
+            sources[at] += moment * relative
+        signal, skull_s_m = self._project(sources, rng)
+        noise_v = float(np.abs(signal).max() / (snr / N_TRIALS**0.5))
+        trials = self._trials(signal, noise_v, rng)
+        n_repaired = int(rng.integers(config.repaired[0], config.repaired[1] + 1))
+        if n_repaired:
+            bad = rng.choice(self._head.n_electrodes, n_repaired, replace=False)
+            trials = trials @ repair_matrix(self._model_electrodes_m, sorted(bad.tolist())).T
+        truth = to_model(sources[None], self._transform)[0]
+        erp = Erp(trials, SFREQ_HZ, N_BASELINE, PEAK, HALF_WIDTH)
+        return Sample(erp, truth, n_sources, int(orders[0]), snr, skull_s_m, n_repaired, noise_v)
+
+    def _project(
+        self, sources: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return the EEG of a source map, volts, average-referenced, and the skull it passed."""
+        if self._family is None:
+            return np.asarray(self._head.lead_field @ sources), np.nan
+        low, high = self._family.log_skull[[0, -1]]
+        skull_s_m = float(np.exp(rng.uniform(low, high)))
+        places = rng.integers(N_PLACES, size=self._head.n_electrodes)
+        return np.asarray(self._family.project(sources, skull_s_m, places)), skull_s_m
+
+    def _trials(
+        self, signal: NDArray[np.float64], noise_v: float, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Return single trials: the pulse and, in each, another segment of noise."""
+        course = np.zeros(N_TIMES)
+        course[PEAK - 5 : PEAK + 6] = PULSE
+        segments = self._noise[rng.integers(len(self._noise), size=N_TRIALS)].astype(float)
+        return np.asarray(course[:, None] * signal + noise_v * segments)
+
+    def _circular(
+        self, seed: int, order: int, _: np.random.Generator
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return the dipoles and relative moments of the paper's patches."""
+        if order not in self._patches:
+            head = self._head
+            self._patches[order] = patch_dictionary(head.triangles, head.dipoles_m, order)
+        patches = self._patches[order]
+        chosen = slice(patches.indptr[seed], patches.indptr[seed + 1])
+        return patches.indices[chosen], patches.data[chosen].astype(float)
+
+    def _irregular(
+        self, seed: int, order: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return a patch grown dipole by dipole at random places of its border.
+
+        It has as many dipoles as a hexagon of that order. Half of these patches are almost
+        level, half fall off as the paper's do.
+        """
+        size = 3 * order * (order + 1) + 1
+        mesh = self._adjacency
+        inside: set[int] = set()
+        border = [seed]
+        while border and len(inside) < size:
+            newest = border.pop(int(rng.integers(len(border))))
+            if newest not in inside:
+                inside.add(newest)
+                border += mesh.indices[mesh.indptr[newest] : mesh.indptr[newest + 1]].tolist()
+        at = np.array(sorted(inside), np.int32)
+        # 0.46 falls off by a tenth only; a level patch would have no maximum to be found.
+        steepness = 0.46 if rng.random() < 0.5 else 2.0
+        distances_m = np.linalg.norm(self._head.dipoles_m[at] - self._head.dipoles_m[seed], axis=1)
+        return at, np.exp(-0.5 * (steepness * distances_m / distances_m.max()) ** 2)
