@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 from convdip import load_bundle
-from convdip.noise import background_eeg
+from convdip.sources.background import background_eeg
 from convdip_training.config import load_preset
 from convdip_training.simulate import Simulator
 

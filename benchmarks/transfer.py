@@ -18,20 +18,20 @@ import numpy as np
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.head import Head
 from convdip_training.__main__ import DEFAULT_CACHE
+from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.forward import load_or_build_head
+from convdip_training.anatomy.solve_family import training_family
+from convdip_training.anatomy.template import package_folder, write_template_subject
 from convdip_training.config import HeadConfig, TrainingConfig, load_preset
-from convdip_training.convdip import load_network
 from convdip_training.evaluation.alternative import alternative_head
 from convdip_training.evaluation.metrics import METRICS, Scorer
 from convdip_training.evaluation.sets import MULTI, SINGLE, SampleSet
 from convdip_training.export import export
-from convdip_training.family import Family
 from convdip_training.fit import fit, trained_network
 from convdip_training.grid import SHAPE
-from convdip_training.head import load_or_build_head
+from convdip_training.networks.convdip import load_network
+from convdip_training.networks.transfer import SAMPLES_SHARE, carried_over, transfer_config
 from convdip_training.noise import noise_pool
-from convdip_training.solve_family import training_family
-from convdip_training.template import package_folder, write_template_subject
-from convdip_training.transfer import SAMPLES_SHARE, carried_over, transfer_config
 
 STRETCH = np.array([0.94, 1.07, 1.03])  # to the right, to the front, upwards
 SHOWN = (

@@ -16,7 +16,7 @@ from convdip.bundle import load_bundle
 from convdip.display.feed import Feed
 from convdip.display.window import Window
 from convdip.processes import Process, private_lsl
-from convdip.simulation import simulate_session
+from convdip.sources.simulator import simulate_session
 from PySide6.QtCore import QSettings, QSize
 from PySide6.QtWidgets import QApplication
 

@@ -8,10 +8,10 @@
 
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError
-from convdip.frame import EegChunk, SourceFrame
 from convdip.head import Head
-from convdip.imager import Imager
-from convdip.montage import Montage, match_montage
+from convdip.live.frame import EegChunk, SourceFrame
+from convdip.live.imager import Imager
+from convdip.live.montage import Montage, match_montage
 
 __all__ = [
     "Bundle",

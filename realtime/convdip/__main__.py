@@ -16,10 +16,10 @@ from cyclopts import App, Parameter
 from cyclopts.config import Toml
 
 from convdip.bundle import DEFAULT_MODEL, load_bundle
-from convdip.config import RunConfig
 from convdip.errors import ConfigError, ConvDipError
-from convdip.network import Precision
-from convdip.session import Provider
+from convdip.live.network import Precision
+from convdip.live.runtime import Provider
+from convdip.live.settings import RunConfig
 from convdip.terminal import exit_on_termination, status_printer, stop_on_signal
 
 app = App(
@@ -65,7 +65,7 @@ def demo(
     json_ : bool
         Print the report as one JSON object on the last line.
     """
-    from convdip.demo import run_demo
+    from convdip.demo.run import run_demo
 
     exit_on_termination()
     report = run_demo(model, seconds, seed, provider, status_printer(), is_displayed=display)
@@ -98,7 +98,7 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     json_ : bool
         Print the list as one JSON object.
     """
-    from convdip.inlet import find_streams
+    from convdip.live.inlet import find_streams
 
     if not wait_s > 0:
         raise ConfigError(f"--wait-s is {wait_s:g}: expected a number above 0")
@@ -150,8 +150,8 @@ def run(
     from pylsl import local_clock
 
     from convdip.display.app import display_beside
-    from convdip.health import Health, status_line
-    from convdip.service import serve
+    from convdip.live.health import Health, status_line
+    from convdip.live.service import serve
 
     # A log file of eight hours wants a line a minute, a person one a second.
     show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
@@ -235,7 +235,7 @@ def replay(
     json_ : bool
         Print what was sent as one JSON object at the end.
     """
-    from convdip.replay import replay_recording
+    from convdip.sources.replay import replay_recording
 
     played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
     if json_:
@@ -274,7 +274,7 @@ def simulate(
     json_ : bool
         Print what was sent as one JSON object at the end.
     """
-    from convdip.simulation import play_session, simulate_session
+    from convdip.sources.simulator import play_session, simulate_session
 
     stop, show = stop_on_signal(), status_printer()
     head = load_bundle(model).head

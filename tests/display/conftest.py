@@ -9,17 +9,17 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.bundle import Bundle
-from convdip.events import EventOutlet
-from convdip.frame import SourceFrame
 from convdip.head import Head
-from convdip.health import Health
-from convdip.inlet import StreamDescription
-from convdip.montage import match_montage
-from convdip.network import Network, open_network
-from convdip.outlet import Provenance, SourceOutlet
-from convdip.patches import patch_dictionary
-from convdip.player import eeg_outlet
-from convdip.quality import QualityOutlet
+from convdip.live.events import EventOutlet
+from convdip.live.frame import SourceFrame
+from convdip.live.health import Health
+from convdip.live.inlet import StreamDescription
+from convdip.live.montage import match_montage
+from convdip.live.network import Network, open_network
+from convdip.live.outlet import Provenance, SourceOutlet
+from convdip.live.quality import QualityOutlet
+from convdip.sources.patches import patch_dictionary
+from convdip.sources.player import eeg_outlet
 
 SFREQ_HZ = 250.0
 

@@ -12,7 +12,7 @@ from convdip.display.cortex import DARK, CortexPicture, draw_cortex
 from convdip.display.raster import rasterise
 from convdip.display.view import FOUR_VIEWS, SURFACES, Projection, free_camera, surface
 from convdip.head import Head
-from convdip.patches import patch_dictionary
+from convdip.sources.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from convdip_training.template import write_template_subject
+from convdip_training.anatomy.template import write_template_subject
 from scipy.spatial import ConvexHull
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from convdip_training.family import Family, nearest_mean, to_model
+from convdip_training.anatomy.family import Family, nearest_mean, to_model
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from convdip_training.template import package_folder
+from convdip_training.anatomy.template import package_folder
 
 # Small where it may be small: a coarse cortex and few samples; the head model's BEM is the
 # real one.

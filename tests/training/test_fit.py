@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from convdip.bundle import load_bundle
 from convdip.errors import ConfigError
-from convdip.network import Network
+from convdip.live.network import Network
 from convdip_training.config import (
     FitConfig,
     LossConfig,
@@ -17,9 +17,9 @@ from convdip_training.config import (
     SimulationConfig,
     TrainingConfig,
 )
-from convdip_training.convdip import build_convdip, load_network
 from convdip_training.export import ExportError, check_against_keras, export, to_onnx
 from convdip_training.fit import fit, trained_network
+from convdip_training.networks.convdip import build_convdip, load_network
 from convdip_training.simulate import Simulator
 
 CONFIG = TrainingConfig(

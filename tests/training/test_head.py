@@ -4,10 +4,10 @@ import mne
 import numpy as np
 import pytest
 from convdip.errors import ConfigError
-from convdip.topography import sphere_centre
+from convdip.live.topography import sphere_centre
+from convdip_training.anatomy.forward import build_head, find_anatomy
+from convdip_training.anatomy.template import package_folder
 from convdip_training.config import HeadConfig
-from convdip_training.head import build_head, find_anatomy
-from convdip_training.template import package_folder
 
 
 def test_the_shells_are_nested_and_closed(template):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from convdip import EegChunk, Imager, load_bundle, match_montage
 from convdip.errors import BundleError
-from convdip.network import Network
+from convdip.live.network import Network
 from convdip_training.baselines.lcmv import Lcmv
+from convdip_training.baselines.linear import export_linear, simulated_erp
 from convdip_training.baselines.minimum_norm import MinimumNorm
-from convdip_training.linear import export_linear, simulated_erp
-from convdip_training.mne_speed import time_apply_inverse_raw
+from convdip_training.evaluation.mne_speed import time_apply_inverse_raw
 
 METHODS = ("eLORETA", "LCMV")
 

@@ -5,10 +5,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from convdip.patches import patch_dictionary
+from convdip.sources.patches import patch_dictionary
 from convdip_training.config import NetworkConfig
 from convdip_training.export import to_onnx
-from convdip_training.matched import build_matched, matched_filters, whitening_matrix
+from convdip_training.networks.matched import build_matched, matched_filters, whitening_matrix
 from convdip_training.quantise import to_int8
 
 CONFIG = NetworkConfig(

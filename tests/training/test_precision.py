@@ -7,10 +7,9 @@ import numpy as np
 import onnx
 import pytest
 from convdip.bundle import load_bundle, sha256_of
-from convdip.network import Network
+from convdip.live.network import Network
 from convdip_training.evaluation.metrics import Scorer
-from convdip_training.evaluation.sets import SINGLE, SampleSet
-from convdip_training.precision import (
+from convdip_training.evaluation.precision import (
     FORMS,
     accuracy,
     batch_difference,
@@ -19,6 +18,7 @@ from convdip_training.precision import (
     simulated_eeg,
     write_precision,
 )
+from convdip_training.evaluation.sets import SINGLE, SampleSet
 from convdip_training.quantise import PrecisionError, to_fp16, to_int8
 from onnx import TensorProto, helper
 

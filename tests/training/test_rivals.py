@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from convdip.patches import patch_dictionary
-from convdip.topography import average_reference, spherical_spline
+from convdip.live.topography import average_reference, spherical_spline
+from convdip.sources.patches import patch_dictionary
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv

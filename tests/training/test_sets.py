@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.patches import mesh_adjacency
+from convdip.sources.patches import mesh_adjacency
+from convdip_training.anatomy.family import N_PLACES, Family
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M
 from convdip_training.evaluation.sets import (
     MULTI,
@@ -13,7 +14,6 @@ from convdip_training.evaluation.sets import (
     VALIDATION,
     SampleSet,
 )
-from convdip_training.family import N_PLACES, Family
 from scipy.sparse.csgraph import connected_components
 
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.patches import patch_dictionary
+from convdip.sources.patches import patch_dictionary
+from convdip_training.anatomy.family import Family
 from convdip_training.config import SimulationConfig
-from convdip_training.family import Family
 from convdip_training.simulate import Simulator
 
 CONFIG = SimulationConfig(orders=(1, 2))

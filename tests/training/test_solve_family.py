@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from convdip_training.anatomy.family import N_PLACES
+from convdip_training.anatomy.forward import build_head
+from convdip_training.anatomy.solve_family import training_family
+from convdip_training.anatomy.template import package_folder
 from convdip_training.config import FamilyConfig, HeadConfig
-from convdip_training.family import N_PLACES
-from convdip_training.head import build_head
-from convdip_training.solve_family import training_family
-from convdip_training.template import package_folder
 
 FAMILY = FamilyConfig(skull_s_m=(0.006, 0.02), spacing="ico3")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from convdip.bundle import load_bundle
 from convdip.errors import ConfigError
+from convdip_training.anatomy.family import Family
 from convdip_training.config import (
     FamilyConfig,
     FitConfig,
@@ -15,11 +16,10 @@ from convdip_training.config import (
     SimulationConfig,
     TrainingConfig,
 )
-from convdip_training.convdip import load_network
 from convdip_training.export import export
-from convdip_training.family import Family
 from convdip_training.fit import fit
-from convdip_training.transfer import (
+from convdip_training.networks.convdip import load_network
+from convdip_training.networks.transfer import (
     carried_over,
     nearest_dipoles,
     stored_weight,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from convdip.bundle import Bundle
     from convdip.head import Head
 
+    from convdip_training.anatomy.family import Family
     from convdip_training.evaluation.evaluate import Plan
-    from convdip_training.family import Family
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Common:
                 "to is a FreeSurfer subject (--head) in a folder of them (--subjects-dir), with a "
                 "head↔MRI transform (--trans)"
             )
-        from convdip_training.transfer import transfer_config
+        from convdip_training.networks.transfer import transfer_config
 
         head = replace(
             config_of_card(self.start.card).head,
@@ -126,7 +126,7 @@ class Common:
         """The heads that training draws from, where the experiment asks for some."""
         if not self.config.family.skull_s_m:
             return None
-        from convdip_training.solve_family import training_family
+        from convdip_training.anatomy.solve_family import training_family
 
         config = self.config
         return training_family(config.family, config.head, config.seed, self.cache)
@@ -358,7 +358,7 @@ def precision(
     """
     plan = _plan(Evaluated(model, quick=True, seed=seed, cache=cache))
     from convdip_training.evaluation.evaluate import laboratory
-    from convdip_training.precision import measure, write_precision
+    from convdip_training.evaluation.precision import measure, write_precision
 
     int8, table, times_ms = measure(laboratory(plan))
     write_precision(plan.model, int8, table, times_ms)
@@ -390,8 +390,8 @@ def rivals(*, out: Path, model: str = DEFAULT_MODEL, json_: Json = False) -> int
     bundle = load_bundle(model)
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out is {out}: expected a folder")
-    from convdip_training.linear import SIMULATED, export_linear, simulated_erp
-    from convdip_training.mne_speed import time_apply_inverse_raw
+    from convdip_training.baselines.linear import SIMULATED, export_linear, simulated_erp
+    from convdip_training.evaluation.mne_speed import time_apply_inverse_raw
 
     log.info("covariances: simulated sessions")
     erp = simulated_erp(bundle.head)
@@ -425,7 +425,7 @@ def _plan(evaluated: Evaluated) -> Plan:
 
 
 def _head(config: TrainingConfig, common: Common) -> Head:
-    from convdip_training.head import load_or_build_head
+    from convdip_training.anatomy.forward import load_or_build_head
 
     return load_or_build_head(config.head, common.cache)
 

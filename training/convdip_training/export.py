@@ -18,15 +18,15 @@ import onnx
 from convdip.bundle import FILES, INT8_FILE, sha256_of
 from convdip.errors import ConfigError, ConvDipError
 from convdip.head import Head
-from convdip.network import Network
+from convdip.live.network import Network
 from numpy.typing import NDArray
 
+from convdip_training.anatomy.family import Family
 from convdip_training.config import TrainingConfig
-from convdip_training.convdip import load_network
 from convdip_training.evaluation.inverse_crime import evaluate
-from convdip_training.family import Family
 from convdip_training.grid import SHAPE
-from convdip_training.transfer import weight_name
+from convdip_training.networks.convdip import load_network
+from convdip_training.networks.transfer import weight_name
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ from convdip.bundle import Bundle
 from convdip.head import Head
 from tqdm import tqdm
 
+from convdip_training.anatomy.family import Family
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import TrainingConfig
-from convdip_training.convdip import build_convdip
-from convdip_training.family import Family
 from convdip_training.grid import SHAPE
 from convdip_training.losses import build_loss
-from convdip_training.matched import build_matched
+from convdip_training.networks.convdip import build_convdip
+from convdip_training.networks.matched import build_matched
+from convdip_training.networks.transfer import carried_over
 from convdip_training.simulate import Simulator
-from convdip_training.transfer import carried_over
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +102,9 @@ def fit(
         Folder of all trainings; this one's is named by the hash of its configuration, head
         model and noise.
     family : tuple of Head and Family, optional
-        From `convdip_training.solve_family.training_family`, where the configuration asks for one.
+        From `training_family`, where the configuration asks for one.
     start : Bundle, optional
-        That the configuration starts from (`convdip_training.transfer.transfer_config`).
+        That the configuration starts from (`convdip_training.networks.transfer.transfer_config`).
 
     Returns
     -------

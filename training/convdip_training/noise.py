@@ -15,10 +15,10 @@ import mne
 import numpy as np
 from convdip.errors import ConfigError, MontageError, RecordingError
 from convdip.head import Head
-from convdip.montage import match_montage
-from convdip.noise import background_eeg
-from convdip.replay import read_recording
-from convdip.topography import input_matrices
+from convdip.live.montage import match_montage
+from convdip.live.topography import input_matrices
+from convdip.sources.background import background_eeg
+from convdip.sources.replay import read_recording
 from numpy.typing import NDArray
 
 from convdip_training.cache import fingerprint, write_whole

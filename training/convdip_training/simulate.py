@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from convdip.head import Head
-from convdip.patches import fall_off, patch_distances
-from convdip.topography import repair_matrix
+from convdip.live.topography import repair_matrix
+from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
+from convdip_training.anatomy.family import Family, nearest_mean
 from convdip_training.config import SimulationConfig
-from convdip_training.family import Family, nearest_mean
 
 log = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ import numpy as np
 from convdip.bench.trial import Between, Trial, busy_cores, run_trial, run_trials
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError, StreamError
-from convdip.frame import EegChunk
-from convdip.imager import Imager
+from convdip.live.frame import EegChunk
+from convdip.live.imager import Imager
+from convdip.live.montage import match_montage
+from convdip.live.network import Network, Precision
+from convdip.live.runtime import Provider
 from convdip.machine import n_cores
-from convdip.montage import match_montage
-from convdip.network import Network, Precision
-from convdip.session import Provider
 
 RATES_HZ = (250.0, 500.0, 1000.0)
 USUAL_HZ = 500.0

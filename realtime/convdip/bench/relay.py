@@ -13,11 +13,11 @@ import numpy as np
 import pylsl
 
 from convdip.bundle import load_bundle
-from convdip.network import Precision, open_network
-from convdip.player import eeg_outlet
+from convdip.live.network import Precision, open_network
+from convdip.live.runtime import Provider
 from convdip.priority import take_realtime_priority
 from convdip.processes import connect
-from convdip.session import Provider
+from convdip.sources.player import eeg_outlet
 
 
 def relay(

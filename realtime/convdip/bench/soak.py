@@ -17,14 +17,14 @@ import numpy as np
 import pylsl
 from pylsl.util import LostError
 
-from convdip.backlog import MAX_BATCH
 from convdip.bench.trial import Between, Trial, run_trial
 from convdip.errors import ConfigError, ConvDipError, StreamError
-from convdip.health import QUALITY
-from convdip.inlet import resolve
+from convdip.live.backlog import MAX_BATCH
+from convdip.live.health import QUALITY
+from convdip.live.inlet import resolve
+from convdip.live.quality import quality_stream_name
 from convdip.machine import memory_mb, processor_name
 from convdip.processes import private_lsl
-from convdip.quality import quality_stream_name
 
 # LSL's buffers and ONNX Runtime's memory fill first: growth is counted from then on.
 SETTLE_S = 60.0

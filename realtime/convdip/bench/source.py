@@ -10,8 +10,8 @@ import numpy as np
 import pylsl
 
 from convdip.bundle import load_bundle
-from convdip.player import eeg_outlet
 from convdip.priority import take_realtime_priority
+from convdip.sources.player import eeg_outlet
 
 LEVEL_UV = 20.0
 N_PATTERN = 1000

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from convdip.bench.source import turn_of
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import StreamError
+from convdip.live.network import Precision
+from convdip.live.outlet import sources_stream_name
+from convdip.live.runtime import Provider
 from convdip.machine import n_cores
-from convdip.network import Precision
-from convdip.outlet import sources_stream_name
 from convdip.processes import START_S, Process, wait_for
-from convdip.session import Provider
 
 # The first seconds are not counted: processes find each other and fill their caches.
 WARM_UP_S = 2.5

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from convdip.config import RunConfig
 from convdip.errors import DisplayError
+from convdip.live.settings import RunConfig
 from convdip.processes import Process
 
 # The service comes first where cores are few.

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from convdip.display.settings import CHOICES, Settings
+from convdip.display.preferences import CHOICES, Settings
 
 SLIDER_STEPS = 1500
 

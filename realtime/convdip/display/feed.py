@@ -16,15 +16,15 @@ from convdip.display.follower import Follower, Wanted
 from convdip.display.freshness import Freshness, judge_freshness
 from convdip.display.history import LENGTH_S, Ring, SourceHistory
 from convdip.errors import ConvDipError, StreamError
-from convdip.events import events_stream_name
 from convdip.head import Head
-from convdip.health import QUALITY
-from convdip.inlet import describe
-from convdip.montage import match_montage
-from convdip.outlet import SOURCES_TYPE, sources_stream_name
-from convdip.quality import quality_stream_name
-from convdip.simulation import truth_stream_name
-from convdip.topography import input_matrices
+from convdip.live.events import events_stream_name
+from convdip.live.health import QUALITY
+from convdip.live.inlet import describe
+from convdip.live.montage import match_montage
+from convdip.live.outlet import SOURCES_TYPE, sources_stream_name
+from convdip.live.quality import quality_stream_name
+from convdip.live.topography import input_matrices
+from convdip.sources.simulator import truth_stream_name
 
 # Chunks read at a time and stream: the window must come to draw.
 MOST_CHUNKS = 8

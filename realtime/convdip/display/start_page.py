@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from convdip.display.theme import Theme
-from convdip.outlet import SOURCES_TYPE, sources_stream_name
+from convdip.live.outlet import SOURCES_TYPE, sources_stream_name
 
 COLUMNS = ("stream", "type", "channels", "rate, Hz", "computer")
 

@@ -30,8 +30,8 @@ from convdip.display.panels import (
 )
 from convdip.display.places import told_space
 from convdip.display.playback import Playback
+from convdip.display.preferences import Settings
 from convdip.display.recording import GifRecorder, new_file
-from convdip.display.settings import Settings
 from convdip.display.start_page import StartPage
 from convdip.display.status_bar import StatusBar
 from convdip.display.theme import THEMES

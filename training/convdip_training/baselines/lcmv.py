@@ -27,7 +27,7 @@ class Lcmv:
     ----------
     head : Head
     free_lead_field : ndarray, shape (n_electrodes, 3 · n_dipoles), optional
-        From `convdip_training.head.free_lead_field`: image all orientations and take their norm,
+        From `free_lead_field`: image all orientations and take their norm,
         instead of dipoles normal to the cortex.
     """
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from convdip.head import Head
 
+from convdip_training.anatomy.family import N_PLACES, Family
+from convdip_training.anatomy.forward import VERSION as HEAD_VERSION
+from convdip_training.anatomy.forward import own_files, standard_places_m
+from convdip_training.anatomy.solve_family import keep_solved
 from convdip_training.cache import fingerprint
 from convdip_training.config import HeadConfig
-from convdip_training.family import N_PLACES, Family
-from convdip_training.head import VERSION as HEAD_VERSION
-from convdip_training.head import own_files, standard_places_m
-from convdip_training.solve_family import keep_solved
 
 # Changes with the code below, so that no head of older code is taken from the cache.
 VERSION = 1

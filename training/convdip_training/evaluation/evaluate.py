@@ -21,11 +21,12 @@ import onnxruntime as ort
 from convdip.bundle import FILES, Bundle, load_bundle
 from convdip.errors import ConfigError
 from convdip.head import Head
+from convdip.live.topography import sphere_centre
 from convdip.machine import n_cores
-from convdip.topography import sphere_centre
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from convdip_training.anatomy.family import Family
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import NoiseConfig, TrainingConfig, config_of_card
 from convdip_training.evaluation.alternative import alternative_head, head_family
@@ -47,7 +48,6 @@ from convdip_training.evaluation.sets import (
     SampleSet,
     SetConfig,
 )
-from convdip_training.family import Family
 from convdip_training.noise import noise_pool
 
 log = logging.getLogger(__name__)
@@ -309,17 +309,15 @@ def _kept(
 @cache
 def _code() -> list[Path]:
     """Return the files whose code decides a score."""
-    training = Path(__file__).parent.parent
-    own = ("evaluate", "metrics", "sets", "methods", "alternative")
-    live = ("patches", "topography", "scale", "network")
+    own, live = Path(__file__).parent, Path(convdip.__file__).parent
+    names = ("evaluate", "metrics", "sets", "methods", "alternative")
     return sorted(
         [
-            *(Path(__file__).parent / f"{name}.py" for name in own),
-            *(Path(convdip.__file__).parent / f"{name}.py" for name in live),
-            *(training / "baselines").glob("*.py"),
-            training / "family.py",
-            training / "head.py",
-            training / "solve_family.py",
+            *(own / f"{name}.py" for name in names),
+            *(live / "live" / f"{name}.py" for name in ("topography", "scale", "network")),
+            live / "sources" / "patches.py",
+            *(own.parent / "baselines").glob("*.py"),
+            *(own.parent / "anatomy").glob("*.py"),
         ]
     )
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from convdip_training.anatomy.forward import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
 from convdip_training.cortex import View, best_view, draw_cortex
 from convdip_training.evaluation.evaluate import Laboratory, Scores
@@ -26,7 +27,6 @@ from convdip_training.evaluation.real import RealErp
 from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from convdip_training.evaluation.statistics import bootstrap_intervals
 from convdip_training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
-from convdip_training.head import place_electrodes, standard_places_m
 
 Float = NDArray[np.float64]
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 from convdip.head import Head
-from convdip.patches import fall_off, patch_distances
+from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
+from convdip_training.anatomy.family import nearest_mean
 from convdip_training.evaluation.sets import NAM, Sample, SetConfig
-from convdip_training.family import nearest_mean
 
 Float = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ import numpy as np
 from convdip.head import Head
 from numpy.typing import NDArray
 
+from convdip_training.anatomy.family import Family
 from convdip_training.config import TrainingConfig
 from convdip_training.evaluation.metrics import auc, distance_to_truth_m, peak_error_mm, roc_pools
-from convdip_training.family import Family
 from convdip_training.simulate import Simulator
 
 Float = NDArray[np.float32]

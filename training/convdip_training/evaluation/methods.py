@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 from convdip.bundle import Bundle
-from convdip.network import Network
-from convdip.scale import scale_to_eeg
+from convdip.live.network import Network
+from convdip.live.scale import scale_to_eeg
 from numpy.typing import NDArray
 
+from convdip_training.anatomy.forward import free_lead_field
 from convdip_training.baselines.cmem import Cmem
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
 from convdip_training.config import config_of_card
-from convdip_training.head import free_lead_field
 
 Method = Callable[[Erp], NDArray[np.floating]]
 

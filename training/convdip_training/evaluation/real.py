@@ -16,16 +16,16 @@ import mne
 import numpy as np
 from convdip.errors import RecordingError
 from convdip.head import Head
-from convdip.montage import electrode_name
-from convdip.scale import scale_to_eeg
-from convdip.topography import average_reference, sphere_centre, spherical_spline
+from convdip.live.montage import electrode_name
+from convdip.live.scale import scale_to_eeg
+from convdip.live.topography import average_reference, sphere_centre, spherical_spline
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from convdip_training.anatomy.forward import standard_places_m
 from convdip_training.baselines.erp import Erp
 from convdip_training.cortex import View
 from convdip_training.evaluation.methods import FREE_LCMV, Method
-from convdip_training.head import standard_places_m
 
 log = logging.getLogger(__name__)
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from convdip.head import Head
-from convdip.patches import mesh_adjacency, patch_dictionary
-from convdip.topography import repair_matrix
+from convdip.live.topography import repair_matrix
+from convdip.sources.patches import mesh_adjacency, patch_dictionary
 from numpy.typing import NDArray
 from scipy import sparse
 
+from convdip_training.anatomy.family import N_PLACES, Family, nearest_mean, to_model
 from convdip_training.baselines.erp import Erp
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
-from convdip_training.family import N_PLACES, Family, nearest_mean, to_model
 
 Float = NDArray[np.float32]
 NAM = 1e-9

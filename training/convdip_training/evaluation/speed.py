@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from convdip.live.network import Network
 from convdip.machine import n_cores, processor_name
-from convdip.network import Network
 
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.mne_objects import eeg_info, noise_covariance

@@ -1,0 +1,1 @@
+"""The demo: a simulated session, its verdict, its pictures."""

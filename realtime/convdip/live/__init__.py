@@ -1,0 +1,1 @@
+"""The way of a sample: inlet → montage → topography → network → scale → outlet."""

@@ -1,0 +1,1 @@
+"""What feeds a service: recordings, the simulator, and the patches and background it is made of."""

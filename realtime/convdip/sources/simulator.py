@@ -1,0 +1,189 @@
+"""A simulated EEG session with known sources, for the demo and for tests of closed loops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from convdip.errors import ConfigError
+from convdip.head import Head
+from convdip.sources.background import background_eeg
+from convdip.sources.patches import patch_dictionary
+from convdip.sources.player import Played, eeg_outlet, play
+
+ORDERS = (2, 5)
+MOMENT_NAM = (5.0, 10.0)
+# The first source comes on after this: clients have time to connect.
+LEAD_IN_S = 2.0
+SOURCE_S = 0.5
+# The whole session is made at once: this much takes about three gigabytes.
+MAX_S = 600.0
+RAMP_S = 0.1
+# Peak of the signal over the largest channel SD of the background: what the paper's
+# averages of 20 trials have.
+SNR = 20**0.5
+
+
+@dataclass(frozen=True)
+class TrueSource:
+    """One source of the session.
+
+    Attributes
+    ----------
+    dipole : int
+        Seed of the patch.
+    order : int
+        Growth iterations.
+    moment_nam : float
+        Of the seed, on the plateau.
+    region : str
+        Atlas label of the seed.
+    first, last : int
+        Samples on the plateau, both inclusive.
+    """
+
+    dipole: int
+    order: int
+    moment_nam: float
+    region: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Session:
+    """A simulated recording.
+
+    Attributes
+    ----------
+    eeg_uv : ndarray of float32, shape (n_times, n_electrodes)
+        Microvolts, average-referenced.
+    sources : tuple of TrueSource
+    sfreq_hz : float
+    """
+
+    eeg_uv: NDArray[np.float32]
+    sources: tuple[TrueSource, ...]
+    sfreq_hz: float
+
+
+def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
+    """Raise a ConfigError if there can be no such session: no source in it, or out of range."""
+    if not SOURCE_S <= seconds <= MAX_S:
+        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
+    if not 50 <= sfreq_hz <= 5000:
+        raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
+    if seed < 0:
+        raise ConfigError(f"--seed is {seed}: expected 0 or more")
+
+
+def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> Session:
+    """Simulate sources that come on one after another all over the cortex, in background EEG.
+
+    Each source is a patch drawn as in the paper's training data (orders 2–5, 5–10 nAm); it
+    rises for 0.1 s, stays for 0.3 s and falls for 0.1 s.
+
+    Parameters
+    ----------
+    head : Head
+    seconds : float
+        Length after a lead-in of two seconds without a source.
+    sfreq_hz : float
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        From `check_session`.
+    """
+    check_session(seconds, sfreq_hz, seed)
+    rng = np.random.default_rng(seed)
+    n_times = round((LEAD_IN_S + seconds) * sfreq_hz)
+    patches = {
+        order: patch_dictionary(head.triangles, head.dipoles_m, order)
+        for order in range(ORDERS[0], ORDERS[1] + 1)
+    }
+    envelope = _envelope(sfreq_hz)
+    ramp = round(RAMP_S * sfreq_hz)
+    signal = np.zeros((n_times, head.n_electrodes), np.float32)
+    sources = []
+    peaks = []
+    for start in range(round(LEAD_IN_S * sfreq_hz), n_times - envelope.size + 1, envelope.size):
+        dipole = int(rng.integers(head.n_dipoles))
+        order = int(rng.integers(ORDERS[0], ORDERS[1] + 1))
+        moment_nam = float(rng.uniform(*MOMENT_NAM))
+        topography = head.lead_field @ patches[order][[dipole]].toarray()[0] * moment_nam * 1e-9
+        signal[start : start + envelope.size] = envelope[:, None] * topography
+        region = head.atlas_names[head.atlas[dipole]]
+        last = start + envelope.size - ramp - 1
+        sources.append(TrueSource(dipole, order, moment_nam, region, start + ramp, last))
+        peaks.append(np.abs(topography).max())
+    background = background_eeg(head, n_times, sfreq_hz, rng)
+    # One noise level for the session, as in a recording; sources near the scalp stand out more.
+    level = np.median(peaks) / SNR / background.std(axis=0).max()
+    eeg_uv = ((signal + background * level) * 1e6).astype(np.float32)
+    return Session(eeg_uv, tuple(sources), sfreq_hz)
+
+
+def _envelope(sfreq_hz: float) -> NDArray[np.float32]:
+    """Return rise, plateau and fall of a source, as raised cosines."""
+    rise = (1 - np.cos(np.linspace(0, np.pi, round(RAMP_S * sfreq_hz)))) / 2
+    plateau = np.ones(round(SOURCE_S * sfreq_hz) - 2 * rise.size)
+    return np.concatenate([rise, plateau, rise[::-1]]).astype(np.float32)
+
+
+def truth_stream_name(name: str) -> str:
+    """Return the name of the stream that carries the truth."""
+    return f"{name}-Truth"
+
+
+def play_session(
+    session: Session,
+    head: Head,
+    name: str,
+    stop: Callable[[], bool] = lambda: False,
+    on_status: Callable[[str], None] = lambda line: None,
+) -> Played:
+    """Stream a session as soon as a client listens, and its truth beside it.
+
+    The truth goes out as ``<name>-Truth``: when a source is fully on, a JSON string with its
+    dipole, its region and the time stamps of its plateau's first and last sample; at the end
+    ``{"end": …}`` with the number of samples and the stamps of the first and the last.
+    """
+    source_id = f"convdip-simulation-{name}"
+    outlet = eeg_outlet(name, head.channels, session.sfreq_hz, source_id)
+    truth_info = pylsl.StreamInfo(
+        truth_stream_name(name), "Markers", 1, 0.0, pylsl.cf_string, f"{source_id}-truth"
+    )
+    truth = pylsl.StreamOutlet(truth_info)
+    waiting = list(session.sources)
+
+    def announce(n_sent: int, stamp: float) -> None:
+        while waiting and waiting[0].first < n_sent:
+            source = waiting.pop(0)
+            first_stamp = stamp - (n_sent - 1 - source.first) / session.sfreq_hz
+            message = {
+                "dipole": source.dipole,
+                "region": source.region,
+                "first_stamp": first_stamp,
+                "last_stamp": first_stamp + (source.last - source.first) / session.sfreq_hz,
+            }
+            truth.push_sample([json.dumps(message)], first_stamp)
+        if n_sent == len(session.eeg_uv):
+            first_stamp = stamp - (n_sent - 1) / session.sfreq_hz
+            end = {"n_samples": n_sent, "first_stamp": first_stamp, "last_stamp": stamp}
+            truth.push_sample([json.dumps({"end": end})], stamp)
+
+    return play(
+        outlet,
+        session.eeg_uv,
+        session.sfreq_hz,
+        stop=stop,
+        on_sample=announce,
+        on_status=on_status,
+    )

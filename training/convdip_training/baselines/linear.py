@@ -1,0 +1,169 @@
+"""Linear inverses as model bundles: eLORETA and LCMV by MNE's own implementation.
+
+Once its covariances are known, each is one matrix, its kernel. As the one product of an ONNX
+graph it runs in the live service like a network: the same path, another map. Covariances of the
+EEG to come are not known beforehand; those of simulated EEG take their place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mne
+import numpy as np
+import onnx
+from convdip.bundle import FILES, Bundle, sha256_of
+from convdip.head import Head
+from convdip.sources.simulator import LEAD_IN_S, MOMENT_NAM, ORDERS, SNR, SOURCE_S, simulate_session
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from convdip_training.baselines.erp import Erp
+from convdip_training.baselines.lcmv import REGULARISATION, Lcmv
+from convdip_training.baselines.minimum_norm import LAMBDA2, MinimumNorm
+from convdip_training.baselines.mne_objects import eeg_info
+
+log = logging.getLogger(__name__)
+
+Float = NDArray[np.float64]
+
+OPSET, IR_VERSION = 18, 9
+METHODS = {
+    "eLORETA": "eLORETA (MNE), fixed orientation, λ² = 1/9",
+    "LCMV": f"LCMV (MNE), fixed orientation, neural activity index, reg = {REGULARISATION}",
+}
+# Each session has a background of its own: their covariance is that of no single person.
+N_SESSIONS = 20
+SESSION_S = 10.0
+SFREQ_HZ = 100.0
+SEED = 2021
+SIMULATED = (
+    f"synthetic: {N_SESSIONS} simulated sessions at {SFREQ_HZ:g} Hz, seeds from {SEED}; noise "
+    f"covariance of the {LEAD_IN_S:g} s before the first source (1/f cortical background through "
+    "the lead field, alpha rhythm, white sensor noise), data covariance (LCMV alone) of the "
+    f"whole, with {SESSION_S:g} s of sources one after another ({SOURCE_S:g} s each, orders "
+    f"{ORDERS[0]}–{ORDERS[1]}, {MOMENT_NAM[0]:g}–{MOMENT_NAM[1]:g} nAm, SNR {SNR:.1f})"
+)
+
+
+def simulated_erp(head: Head) -> Erp:
+    """Return simulated sessions as the trials that covariances are taken from.
+
+    The baseline is the two seconds before the first source, the peak the middle of that source.
+    """
+    seeds = range(SEED, SEED + N_SESSIONS)
+    sessions = [simulate_session(head, SESSION_S, SFREQ_HZ, seed) for seed in seeds]
+    trials = np.array([session.eeg_uv for session in sessions], float) * 1e-6
+    trials -= trials.mean(axis=2, keepdims=True)  # they were rounded to float32
+    first = sessions[0].sources[0]  # all sessions have the same timetable
+    half_width = (first.last - first.first) // 2
+    n_baseline = round(LEAD_IN_S * SFREQ_HZ)
+    return Erp(trials, SFREQ_HZ, n_baseline, first.first + half_width, half_width)
+
+
+def eloreta_kernel(head: Head, erp: Erp) -> Float:
+    """Return eLORETA's matrix for an ERP's noise covariance, as `MinimumNorm` applies it.
+
+    Returns
+    -------
+    kernel : ndarray, shape (n_dipoles, n_electrodes)
+        From V to A·m. The average reference is part of it: a constant gives zeros.
+    """
+    operator = MinimumNorm(head, "eLORETA").operator(erp)
+    with mne.use_log_level("error"):
+        prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, "eLORETA")
+        estimate = mne.minimum_norm.apply_inverse(
+            _unit_potentials(head), prepared, LAMBDA2, "eLORETA", prepared=True
+        )
+    return np.asarray(estimate.data)
+
+
+def lcmv_kernel(head: Head, erp: Erp) -> Float:
+    """Return LCMV's matrix for an ERP's covariances of noise and data, as `Lcmv` applies it.
+
+    Returns
+    -------
+    kernel : ndarray, shape (n_dipoles, n_electrodes)
+        From V to neural activity indices. The average reference is part of it.
+    """
+    filters = Lcmv(head).filters(erp)
+    with mne.use_log_level("error"):
+        estimate = mne.beamformer.apply_lcmv(_unit_potentials(head), filters)
+    return np.asarray(estimate.data)
+
+
+def _unit_potentials(head: Head) -> mne.EvokedArray:
+    """Return one volt at each electrode by turns: its image is the kernel."""
+    return mne.EvokedArray(np.eye(head.n_electrodes), eeg_info(head), nave=1)
+
+
+def to_onnx(kernel: Float) -> bytes:
+    """Return a kernel, shape (n_dipoles, n_electrodes), as a model of the bundle's contract."""
+    n_dipoles, n_electrodes = kernel.shape
+    matrix = np.ascontiguousarray(kernel.T, np.float32)  # in the graph samples are rows
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["eeg", "kernel"], ["sources"])],
+        "linear",
+        [helper.make_tensor_value_info("eeg", TensorProto.FLOAT, ["n", n_electrodes])],
+        [helper.make_tensor_value_info("sources", TensorProto.FLOAT, ["n", n_dipoles])],
+        [onnx.numpy_helper.from_array(matrix, "kernel")],
+    )
+    opset = helper.make_opsetid("", OPSET)
+    proto = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
+    onnx.checker.check_model(proto)
+    model: bytes = proto.SerializeToString()
+    return model
+
+
+def export_linear(bundle: Bundle, erp: Erp, folder: Path, noise: str) -> dict[str, Path]:
+    """Write a bundle of each method, in a folder of its name.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Its head becomes theirs.
+    erp : Erp
+        Gives the covariances.
+    folder : Path
+        Made if it is not there.
+    noise : str
+        Where the covariances are from, for the cards: ``SIMULATED`` for `simulated_erp`.
+
+    Returns
+    -------
+    bundles : dict of Path
+        By name of the method.
+    """
+    head = (bundle.path / "head.npz").read_bytes()
+    bundles = {name: folder / name for name in METHODS}
+    for (name, path), kernel in zip(bundles.items(), (eloreta_kernel, lcmv_kernel), strict=True):
+        log.info("%s: kernel", name)
+        contents = {"model.onnx": to_onnx(kernel(bundle.head, erp)), "head.npz": head}
+        path.mkdir(parents=True, exist_ok=True)
+        for file, content in contents.items():
+            (path / file).write_bytes(content)
+        text = json.dumps(_card(name, bundle, noise, contents), indent=2, ensure_ascii=False)
+        (path / "card.json").write_text(f"{text}\n", encoding="utf-8")
+    return bundles
+
+
+def _card(name: str, bundle: Bundle, noise: str, contents: dict[str, bytes]) -> dict[str, Any]:
+    packages = ("convdip-realtime", "mne", "numpy", "onnx")
+    versions = {package: version(package) for package in packages}
+    return {
+        "name": name,
+        "method": METHODS[name],
+        "date": date.today().isoformat(),
+        "input": f"eeg: {bundle.head.n_electrodes} electrodes, average-referenced, volts",
+        "output": f"sources: {bundle.head.n_dipoles} dipoles, linear, both signs, no scale",
+        "noise": noise,
+        "head": f"of the model {bundle.name}",
+        "versions": {"python": platform.python_version(), **versions},
+        "sha256": {file: sha256_of(contents[file]) for file in FILES},
+    }

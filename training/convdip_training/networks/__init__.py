@@ -1,0 +1,1 @@
+"""The networks: the paper's layers, matched filters, and the way to another head."""
