@@ -18,9 +18,9 @@ import numpy as np
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.head import Head
 from convdip_training.__main__ import DEFAULT_CACHE
-from convdip_training.anatomy.family import Family
-from convdip_training.anatomy.forward import load_or_build_head
-from convdip_training.anatomy.solve_family import training_family
+from convdip_training.anatomy.families import Family
+from convdip_training.anatomy.family_forward import training_family
+from convdip_training.anatomy.head_model import load_or_build_head
 from convdip_training.anatomy.template import package_folder, write_template_subject
 from convdip_training.config import HeadConfig, TrainingConfig, load_preset
 from convdip_training.evaluation.alternative import alternative_head

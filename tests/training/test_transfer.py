@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from convdip.bundle import load_bundle
 from convdip.errors import ConfigError
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.config import (
     FamilyConfig,
     FitConfig,
@@ -48,7 +48,7 @@ def family(toy_head):
     """Two places for each electrode, the second one a little off."""
     moved = toy_head.lead_field * np.random.default_rng(1).uniform(0.9, 1.1, (31, 1))
     fields = np.array([[toy_head.lead_field, moved]], np.float32)
-    return toy_head, Family(fields, np.log([0.006]))
+    return TrainingFamily(toy_head, Family(fields, np.log([0.006])))
 
 
 @pytest.fixture(scope="module")

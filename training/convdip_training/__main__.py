@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from convdip.bundle import Bundle
     from convdip.head import Head
 
-    from convdip_training.anatomy.family import Family
+    from convdip_training.anatomy.families import TrainingFamily
     from convdip_training.evaluation.evaluate import Plan
 
 log = logging.getLogger(__name__)
@@ -122,11 +122,11 @@ class Common:
         return transfer_config(self.start, head)
 
     @cached_property
-    def family(self) -> tuple[Head, Family] | None:
+    def family(self) -> TrainingFamily | None:
         """The heads that training draws from, where the experiment asks for some."""
         if not self.config.family.skull_s_m:
             return None
-        from convdip_training.anatomy.solve_family import training_family
+        from convdip_training.anatomy.family_forward import training_family
 
         config = self.config
         return training_family(config.family, config.head, config.seed, self.cache)
@@ -284,7 +284,7 @@ def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     plan = _plan(evaluated)
     from convdip_training.evaluation.evaluate import laboratory, score_all
     from convdip_training.evaluation.real import absent, image_real, load_real
-    from convdip_training.evaluation.report import to_markdown
+    from convdip_training.evaluation.results import to_markdown
     from convdip_training.evaluation.speed import measure_speed, speed_markdown
     from convdip_training.evaluation.summary import rounded, summarise
 
@@ -425,7 +425,7 @@ def _plan(evaluated: Evaluated) -> Plan:
 
 
 def _head(config: TrainingConfig, common: Common) -> Head:
-    from convdip_training.anatomy.forward import load_or_build_head
+    from convdip_training.anatomy.head_model import load_or_build_head
 
     return load_or_build_head(config.head, common.cache)
 

@@ -21,7 +21,7 @@ from convdip.head import Head
 from convdip.live.network import Network
 from numpy.typing import NDArray
 
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.config import TrainingConfig
 from convdip_training.evaluation.inverse_crime import evaluate
 from convdip_training.grid import SHAPE
@@ -46,7 +46,7 @@ def export(
     head: Head,
     noise: Float,
     folder: Path,
-    family: tuple[Head, Family] | None = None,
+    family: TrainingFamily | None = None,
 ) -> dict[str, Any]:
     """Write a model bundle and return its card.
 

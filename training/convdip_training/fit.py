@@ -16,7 +16,7 @@ from convdip.bundle import Bundle
 from convdip.head import Head
 from tqdm import tqdm
 
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import TrainingConfig
 from convdip_training.grid import SHAPE
@@ -85,7 +85,7 @@ def fit(
     head: Head,
     noise: np.ndarray[Any, Any],
     runs: Path,
-    family: tuple[Head, Family] | None = None,
+    family: TrainingFamily | None = None,
     start: Bundle | None = None,
 ) -> Path:
     """Train a network and return the file that holds it.

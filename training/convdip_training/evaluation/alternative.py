@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from convdip.head import Head
 
-from convdip_training.anatomy.family import N_PLACES, Family
-from convdip_training.anatomy.forward import VERSION as HEAD_VERSION
-from convdip_training.anatomy.forward import own_files, standard_places_m
-from convdip_training.anatomy.solve_family import keep_solved
+from convdip_training.anatomy.caps import standard_places_m
+from convdip_training.anatomy.families import N_PLACES, Family
+from convdip_training.anatomy.family_forward import keep_solved
+from convdip_training.anatomy.forward import HEAD_VERSION
+from convdip_training.anatomy.subject import own_files
 from convdip_training.cache import fingerprint
 from convdip_training.config import HeadConfig
 

@@ -26,7 +26,7 @@ from convdip.machine import n_cores
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import Family
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import NoiseConfig, TrainingConfig, config_of_card
 from convdip_training.evaluation.alternative import alternative_head, head_family

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from convdip_training.anatomy.forward import place_electrodes, standard_places_m
+from convdip_training.anatomy.caps import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
 from convdip_training.cortex import View, best_view, draw_cortex
 from convdip_training.evaluation.evaluate import Laboratory, Scores

@@ -13,7 +13,7 @@ import numpy as np
 from convdip.head import Head
 from numpy.typing import NDArray
 
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.config import TrainingConfig
 from convdip_training.evaluation.metrics import auc, distance_to_truth_m, peak_error_mm, roc_pools
 from convdip_training.simulate import Simulator
@@ -27,7 +27,7 @@ def evaluate(
     head: Head,
     noise: Float,
     config: TrainingConfig,
-    family: tuple[Head, Family] | None = None,
+    family: TrainingFamily | None = None,
 ) -> dict[str, Any]:
     """Return AUC and localisation error for single sources, AUC for as many as in the training.
 

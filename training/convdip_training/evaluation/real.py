@@ -22,7 +22,7 @@ from convdip.live.topography import average_reference, sphere_centre, spherical_
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from convdip_training.anatomy.forward import standard_places_m
+from convdip_training.anatomy.caps import standard_places_m
 from convdip_training.baselines.erp import Erp
 from convdip_training.cortex import View
 from convdip_training.evaluation.methods import FREE_LCMV, Method

@@ -15,7 +15,8 @@ from convdip.sources.patches import mesh_adjacency, patch_dictionary
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import N_PLACES, Family, nearest_mean, to_model
+from convdip_training.anatomy.families import N_PLACES, Family
+from convdip_training.anatomy.resample import nearest_mean, to_model
 from convdip_training.baselines.erp import Erp
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
 

@@ -1,4 +1,4 @@
-from convdip_training.evaluation.report import COMPARED, where_behind
+from convdip_training.evaluation.results import COMPARED, where_behind
 
 
 def row(**values):
