@@ -14,6 +14,7 @@ from typing import Any
 
 import mne
 import numpy as np
+from convdip.display.view import Hemisphere, View
 from convdip.errors import RecordingError
 from convdip.head import Head
 from convdip.live.montage import electrode_name
@@ -24,7 +25,6 @@ from threadpoolctl import threadpool_limits
 
 from convdip_training.anatomy.caps import standard_places_m
 from convdip_training.baselines.erp import Erp
-from convdip_training.cortex import View
 from convdip_training.evaluation.methods import FREE_LCMV, Method
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class RealErp:
     start_s: float
     regions: tuple[str, ...]
     place_mni_mm: tuple[float, float, float] | None
-    views: tuple[tuple[str, View], ...]
+    views: tuple[tuple[Hemisphere, View], ...]
 
     @property
     def peak_ms(self) -> float:
