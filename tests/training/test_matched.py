@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from convdip.sources.patches import patch_dictionary
 from convdip_training.config import NetworkConfig
-from convdip_training.export import to_onnx
+from convdip_training.convert import to_onnx
 from convdip_training.networks.matched import LEAST_VARIANCE, build_matched, matched_filters
 from convdip_training.quantise import to_int8
 from convdip_training.whitening import whitening_matrix

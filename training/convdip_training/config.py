@@ -7,6 +7,7 @@ constants of the Hausdorff distance) is in the code.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from convdip.errors import ConfigError
 from convdip_training.toml_tables import from_table
 
 PRESETS = Path(__file__).parent / "presets"
+DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
+# Public recordings; docs/data.md says what they are and where they come from.
+DEFAULT_DATA = Path(os.environ.get("CONVDIP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 # In the paper's order.
 # fmt: off

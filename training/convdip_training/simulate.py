@@ -1,17 +1,18 @@
 """Simulated samples: (EEG at the ERP peak, sources), as many as asked for (section 2.2).
 
-Sources may lie on a finer cortex than the model's, and in other heads (`family`): what
-is learnt then does not hang on one lead field.
+Sources may lie on a finer cortex than the model's and in other heads (`family`), so that what is
+learnt does not depend on one lead field.
 
 Only the peak of the averaged ERP reaches the network, and everything up to it is linear, so
 no time series is needed: the EEG of a sample is a weighted sum of projected patches plus the
-mean of ``n_trials`` noise draws. These are taken at any time of a segment, not at the time of the
-peak alone, for more variety from the same recordings; since the baseline correction quiets the
-first 100 ms, that makes the noise 2–3 % weaker.
+mean of ``n_trials`` noise draws. These are taken at any time of a segment, not only at the time of
+the peak, for more variety from the same recordings; as the baseline correction lowers the first
+100 ms, that makes the noise 2–3 % weaker.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 NAM = 1e-9
-# So many parts of a batch are of one head each: a product for each sample would take longer.
+# A batch has this many parts, each of one head: one product per sample would take longer.
 N_PARTS = 8
 
 
@@ -97,6 +98,12 @@ class Simulator:
         self._starts, self._ends = bounds[:, :-1], bounds[:, 1:]
         self._members = np.concatenate([patch.indices for patch in patches])
         self._distances = np.concatenate([patch.data for patch in patches])
+
+    def with_config(self, config: SimulationConfig) -> Simulator:
+        """Return a simulator of the same heads and noise with other ranges of sources and SNR."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     def batch(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw ``n`` samples."""

@@ -21,10 +21,11 @@ from tqdm import tqdm
 
 from convdip_training.anatomy.caps import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
-from convdip_training.evaluation.evaluate import Laboratory, Scores
+from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.real import RealErp
+from convdip_training.evaluation.scores import Scores
 from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from convdip_training.evaluation.statistics import bootstrap_intervals
 from convdip_training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
@@ -188,7 +189,7 @@ def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
     sample = here.samples(scores.set)[int(by_auc[len(by_auc) // 2])]
     maps: dict[str, NDArray[np.floating[Any]]] = {"truth": sample.truth}
     maps |= {name: method(sample.erp) for name, method in here.methods.items()}
-    views: list[tuple[Hemisphere, View]] = [best_view(here.bundle.head, sample.truth)]
+    views: list[tuple[Hemisphere, View]] = [best_view(here.head, sample.truth)]
     if n_sources > 1:
         views = [("left", "lateral"), ("left", "medial"), ("right", "lateral"), ("right", "medial")]
     title = f"Simulated, {scores.set.title}: one with {n_sources}, of median AUC"
@@ -203,7 +204,7 @@ def _real(here: Laboratory, real: RealErp) -> Figure:
 
 def _example(here: Laboratory, example: Example) -> Figure:
     """Draw the ERP, its topography at the peak, and every map on the cortex."""
-    head, erp = here.bundle.head, example.erp
+    head, erp = here.head, example.erp
     n_maps, n_views = len(example.maps), len(example.views)
     columns = min(5, n_maps)
     rows = -(-n_maps // columns)
