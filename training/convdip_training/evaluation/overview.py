@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from convdip import Bundle, EegChunk, Imager, match_montage
+from convdip import Bundle, Imager
 from convdip.display.cortex import draw_hemisphere
 from convdip.display.view import Hemisphere
 from convdip.head import Head
@@ -39,8 +39,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     noise = background_eeg(head, 500, 500.0, np.random.default_rng(seed))
     noise = noise[100:400:100] / noise.std(axis=0).max()
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
-    montage = match_montage(head.channels, ["volts"] * len(head.channels), head.channels)
-    frame = Imager(bundle, montage)(EegChunk(eeg.astype(np.float32), np.arange(3.0)))
+    frame = Imager(head.channels, unit="volts", model=bundle)(eeg)
 
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,10 +51,10 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
         axes[row, 0].set(xticks=[], yticks=[], ylabel=region)
         axes[row, 0].set_xlabel(f"±{limit:.0f} µV", fontsize=9)
         hemisphere: Hemisphere = "left" if region.endswith("lh") else "right"
-        for ax, values in zip(axes[row, 1:], (frame.sources[row], truth[row]), strict=True):
+        for ax, values in zip(axes[row, 1:], (frame.moments_nam[row], truth[row]), strict=True):
             ax.imshow(draw_hemisphere(head, values, hemisphere))
             ax.axis("off")
-        found = int(np.abs(frame.sources[row]).argmax())
+        found = int(np.abs(frame.moments_nam[row]).argmax())
         distance_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds[row]]) * 1e3
         fit = frame.goodness_of_fit[row]
         axes[row, 1].set_title(
