@@ -137,9 +137,7 @@ def test_int8_maps_hardly_depend_on_the_batch(networks, inputs):
 def test_all_forms_are_scored_on_the_same_samples(networks, toy_head):
     noise = np.random.default_rng(0).standard_normal((20, 100, 31)).astype(np.float32)
     samples = SampleSet(replace(SINGLE, orders=(1, 2)), 1, toy_head, toy_head, noise / 3)
-    scores = accuracy(
-        networks, toy_head, (samples[i] for i in range(10)), Scorer(toy_head), "peak_error"
-    )
+    scores = accuracy(networks, (samples[i] for i in range(10)), Scorer(toy_head), "peak_error")
     assert set(scores) == set(FORMS)
     assert scores["fp32"]["auc"] > 0.7
     for form in ("int8", "fp16"):
@@ -200,9 +198,10 @@ def test_the_shipped_int8_form_is_made_from_the_shipped_model(shipped):
     assert 0.3 < len(int8) / len(shipped.model) < 0.5
 
 
-def test_what_the_card_says_of_a_form_is_measured_on_the_models_own_head(model, toy_head):
+def test_what_the_card_says_of_a_form_is_measured_on_the_models_own_head(model, shipped, toy_head):
     files = {"int8": to_int8(model), "fp16": to_fp16(model), "fp32": model}
-    table = measure(files, toy_head, seed=1)
+    bundle = replace(shipped, model=model, int8=files["int8"], head=toy_head)
+    table = measure(bundle, seed=1)
     assert table == json.loads(json.dumps(table))
     assert table["data"].startswith("5,200 simulated samples on the model's own head")
     assert {form: table[form]["bytes"] for form in FORMS} == {
@@ -212,4 +211,6 @@ def test_what_the_card_says_of_a_form_is_measured_on_the_models_own_head(model, 
     assert "largest_deviation" not in table["fp32"]
     nothing = hidden_layer_model(toy_head, scale=0.0)
     with pytest.raises(PrecisionError, match="all zero, or not finite"):
-        measure(dict.fromkeys(FORMS, nothing), toy_head, seed=1)
+        measure(replace(bundle, model=nothing, int8=to_int8(nothing)), seed=1)
+    with pytest.raises(PrecisionError, match="has no int8 form"):
+        measure(replace(bundle, int8=None), seed=1)

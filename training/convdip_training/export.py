@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from convdip.bundle import FILES, INT8_FILE, sha256_of
-from convdip.live.network import Network
-from numpy.typing import NDArray
+from convdip.bundle import FILES, INT8_FILE, Bundle, sha256_of
 
 from convdip_training.card import card_text, read_history, recipe
 from convdip_training.convert import check_against_keras, to_onnx
+from convdip_training.evaluation.as_live import imager_of
 from convdip_training.evaluation.inverse_crime import evaluate
 from convdip_training.evaluation.precision import measure
 from convdip_training.experiment import Experiment
 from convdip_training.networks.convdip import load_network
-from convdip_training.quantise import PrecisionError, to_fp16, to_int8
+from convdip_training.quantise import PrecisionError, to_int8
 
 log = logging.getLogger(__name__)
-
-Float = NDArray[np.float32]
 
 
 def export(
@@ -51,13 +48,11 @@ def export(
     difference = check_against_keras(model, network, head)
     log.info("export: Keras and ONNX differ by at most %.1e", difference)
     log.info("export: evaluation on simulated samples")
-    session = Network(model, head, "cpu")
-    card = recipe(experiment, history) | {
-        "keras_onnx_difference": difference,
-        "evaluation": evaluate(lambda eeg: session(eeg @ head.interpolation.T), experiment),
-    }
+    card = recipe(experiment, history) | {"keras_onnx_difference": difference}
+    bundle = Bundle(experiment.config.name, folder, model, head, card)
+    card["evaluation"] = evaluate(imager_of(bundle).maps, experiment)
     contents = {"model.onnx": model}
-    int8, precision = _in_int8(model, experiment)
+    int8, precision = _in_int8(bundle, experiment.config.seed)
     if int8 is not None:
         contents[INT8_FILE] = int8
         card["precision"] = precision
@@ -76,13 +71,12 @@ def export(
     return card
 
 
-def _in_int8(model: bytes, experiment: Experiment) -> tuple[bytes | None, dict[str, Any]]:
+def _in_int8(bundle: Bundle, seed: int) -> tuple[bytes | None, dict[str, Any]]:
     """Return the int8 form and how far its maps deviate; None where the model has none."""
     try:
-        int8 = to_int8(model)
-        forms = {"int8": int8, "fp16": to_fp16(model), "fp32": model}
+        int8 = to_int8(bundle.model)
         log.info("export: deviations of the int8 form")
-        return int8, measure(forms, experiment.head, experiment.config.seed)
+        return int8, measure(replace(bundle, int8=int8), seed)
     except PrecisionError as error:
         log.warning("export: no int8 form: %s", error)
         return None, {}

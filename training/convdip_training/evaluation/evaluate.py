@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from convdip_training.evaluation.aggregate import summarise
 from convdip_training.evaluation.form_accuracy import compare_forms, precision_markdown
 from convdip_training.evaluation.laboratory import Laboratory, Plan, laboratory
 from convdip_training.evaluation.real import absent, image_real, load_real
@@ -14,7 +15,6 @@ from convdip_training.evaluation.results import to_markdown
 from convdip_training.evaluation.rounding import rounded
 from convdip_training.evaluation.scores import score_all
 from convdip_training.evaluation.speed import measure_speed, speed_markdown
-from convdip_training.evaluation.summary import summarise
 
 log = logging.getLogger(__name__)
 

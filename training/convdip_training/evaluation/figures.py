@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from convdip_training.anatomy.caps import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
+from convdip_training.evaluation.aggregate import GROUP_TITLES, SMALLEST_GROUP, members
 from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS
@@ -28,7 +29,6 @@ from convdip_training.evaluation.real import RealErp
 from convdip_training.evaluation.scores import Scores
 from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from convdip_training.evaluation.statistics import bootstrap_intervals
-from convdip_training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
 
 Float = NDArray[np.float64]
 

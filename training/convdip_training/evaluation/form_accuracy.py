@@ -9,24 +9,22 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from convdip.head import Head
 from convdip.live.network import Network
 from convdip.machine import processor_name
 from convdip.markdown import markdown_table
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from convdip_training.evaluation.as_live import imager_of
 from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.metrics import METRICS, Scorer
-from convdip_training.evaluation.precision import FORMS, network_inputs
+from convdip_training.evaluation.precision import FORMS, Maps, forms_of
 from convdip_training.evaluation.rounding import rounded
 from convdip_training.evaluation.sets import MULTI, SINGLE, Sample
-from convdip_training.quantise import BLOCK_SIZE, PrecisionError, to_fp16
+from convdip_training.quantise import BLOCK_SIZE, PrecisionError
 
 log = logging.getLogger(__name__)
 
-Float = NDArray[np.float32]
 Table = dict[str, Any]
 
 N_SCORED = 300
@@ -54,12 +52,12 @@ def compare_forms(here: Laboratory) -> tuple[Table, dict[str, float]] | None:
     PrecisionError
         If a form finds no source in any sample.
     """
-    bundle, head = here.bundle, here.head
+    bundle = here.bundle
     on_card = bundle.card.get("precision")
     if bundle.int8 is None or on_card is None:
         return None
-    files = {"int8": bundle.int8, "fp16": to_fp16(bundle.model), "fp32": bundle.model}
-    networks = {form: Network(files[form], head, "cpu") for form in FORMS}
+    imagers = {form: imager_of(bundle, file) for form, file in forms_of(bundle).items()}
+    maps_of: dict[str, Maps] = {form: imager.maps for form, imager in imagers.items()}
     table: Table = {
         "data": f"{on_card['data']}; accuracy: {N_SCORED} samples each of the evaluation's sets, "
         f"seed {here.plan.seed}",
@@ -71,26 +69,23 @@ def compare_forms(here: Laboratory) -> tuple[Table, dict[str, float]] | None:
         for config, error in ERRORS.items():
             samples = (here.samples(config)[i] for i in range(N_SCORED))
             shown = tqdm(samples, f"precision, {config.title}", N_SCORED, mininterval=1)
-            scores = accuracy(networks, head, shown, here.scorer, error)
+            scores = accuracy(maps_of, shown, here.scorer, error)
             for form in FORMS:
                 table[form][config.name] = scores[form]
         log.info("reduced precision: times of one sample, forms in turn")
-        erp = here.samples(SINGLE)[0].erp
-        eeg = erp.average[None, erp.peak].astype(np.float32)
-        times_ms = paced_ms(networks, network_inputs(networks["fp32"], head, eeg))
+        times_ms = paced_ms({form: imager.network for form, imager in imagers.items()})
     return rounded(table), times_ms
 
 
 def accuracy(
-    networks: dict[str, Network], head: Head, samples: Iterable[Sample], scorer: Scorer, error: str
+    forms: dict[str, Maps], samples: Iterable[Sample], scorer: Scorer, error: str
 ) -> dict[str, Table]:
     """Return AUC and localisation error of all forms on the same samples.
 
     Parameters
     ----------
-    networks : dict of Network
-        By form, ``fp32`` among them.
-    head : Head
+    forms : dict of callable
+        EEG (n_times, n_electrodes) in volts → source maps, by form, ``fp32`` among them.
     samples : iterable of Sample
     scorer : Scorer
     error : str
@@ -105,7 +100,7 @@ def accuracy(
     rows = []
     for sample in samples:
         eeg = sample.erp.average[None, sample.erp.peak].astype(np.float32)
-        maps = [network(network_inputs(network, head, eeg))[0] for network in networks.values()]
+        maps = [maps_of(eeg)[0] for maps_of in forms.values()]
         rows.append(scorer(sample.truth, maps, sample.n_sources)[:, chosen])
     scores = np.array(rows)
     # A map without a maximum has no error: such a sample is left out of all forms' errors.
@@ -119,7 +114,7 @@ def accuracy(
             ERROR_MEAN: errors_mm[:, i].mean(),
             ERROR_MEDIAN: np.median(errors_mm[:, i]),
         }
-        for i, form in enumerate(networks)
+        for i, form in enumerate(forms)
     }
     fp32 = values["fp32"]
     return {
@@ -130,8 +125,9 @@ def accuracy(
     }
 
 
-def paced_ms(networks: dict[str, Network], sample: Float) -> dict[str, float]:
-    """Return the median time of one sample (1, n_inputs) in milliseconds, by form."""
+def paced_ms(networks: dict[str, Network]) -> dict[str, float]:
+    """Return the median time of one sample in milliseconds, by form."""
+    sample = np.zeros((1, networks["fp32"].n_inputs), np.float32)
     times_ms: dict[str, list[float]] = {form: [] for form in networks}
     for _ in range(N_TURNS):
         for form, network in networks.items():

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from convdip.bundle import Bundle
-from convdip.live.imager import Imager
-from convdip.live.network import Network
 from numpy.typing import NDArray
 
 from convdip_training.anatomy.forward import free_lead_field
@@ -16,6 +14,7 @@ from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
+from convdip_training.evaluation.as_live import imager_of
 from convdip_training.experiment import Experiment
 
 Method = Callable[[Erp], NDArray[np.floating]]
@@ -35,8 +34,7 @@ class Model:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        network = Network(bundle.model, bundle.head, "cpu")
-        self._imager = Imager(bundle.head.channels, "volts", model=bundle, network=network)
+        self._imager = imager_of(bundle)
 
     def __call__(self, erp: Erp) -> NDArray[np.float32]:
         """Return the source map at the peak, in A·m."""

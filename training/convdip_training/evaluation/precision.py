@@ -5,22 +5,25 @@ int8 is measured because bundles carry it, fp16 for comparison.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from convdip.bundle import Bundle
 from convdip.head import Head
-from convdip.live.network import Network
 from convdip.sources.background import background_eeg
 from convdip.sources.simulator import simulate_session
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from convdip_training.evaluation.as_live import imager_of
 from convdip_training.evaluation.rounding import rounded
-from convdip_training.quantise import PrecisionError
+from convdip_training.quantise import PrecisionError, to_fp16
 
 Float = NDArray[np.float32]
 Table = dict[str, Any]
+Maps = Callable[[Float], Float]
 
 FORMS = ("int8", "fp16", "fp32")
 BATCH = 64
@@ -33,14 +36,26 @@ NOISE_V = 1e-5
 N_BATCHED = 640
 
 
-def measure(forms: dict[str, bytes], head: Head, seed: int) -> Table:
-    """Measure the deviations of a model's forms on simulated EEG of its own head.
+def forms_of(bundle: Bundle) -> dict[str, bytes]:
+    """Return the ONNX file of each form of a bundle.
+
+    Raises
+    ------
+    PrecisionError
+        If the bundle has no int8 form.
+    """
+    if bundle.int8 is None:
+        raise PrecisionError(f"the model {bundle.name} has no int8 form: expected one that has")
+    return {"int8": bundle.int8, "fp16": to_fp16(bundle.model), "fp32": bundle.model}
+
+
+def measure(bundle: Bundle, seed: int) -> Table:
+    """Measure the deviations of a bundle's forms on simulated EEG of its own head.
 
     Parameters
     ----------
-    forms : dict of bytes
-        ONNX files by form: all of ``FORMS``.
-    head : Head
+    bundle : Bundle
+        With an int8 form.
     seed : int
         Of the simulated samples.
 
@@ -54,7 +69,8 @@ def measure(forms: dict[str, bytes], head: Head, seed: int) -> Table:
     PrecisionError
         If maps are not finite, or all zero.
     """
-    networks = {form: Network(forms[form], head, "cpu") for form in FORMS}
+    head, files = bundle.head, forms_of(bundle)
+    maps_of = {form: imager_of(bundle, file).maps for form, file in files.items()}
     eeg = simulated_eeg(head, seed)
     table: Table = {
         "data": f"{len(eeg):,} simulated samples on the model's own head, {N_NOISE:,} of them "
@@ -62,13 +78,12 @@ def measure(forms: dict[str, bytes], head: Head, seed: int) -> Table:
     }
     # One thread: with more, the order of sums would depend on the number of cores.
     with threadpool_limits(1):
-        inputs = network_inputs(networks["fp32"], head, eeg)
-        for form, network in networks.items():
-            entry: Table = {"bytes": len(forms[form])}
+        for form, file in files.items():
+            entry: Table = {"bytes": len(file)}
             if form != "fp32":
-                entry |= deviations(network, networks["fp32"], inputs, head.dipoles_m)
-            some = inputs[:: -(-len(inputs) // N_BATCHED)]
-            table[form] = entry | {"batch_difference": batch_difference(network, some)}
+                entry |= deviations(maps_of[form], maps_of["fp32"], eeg, head.dipoles_m)
+            some = eeg[:: -(-len(eeg) // N_BATCHED)]
+            table[form] = entry | {"batch_difference": batch_difference(maps_of[form], some)}
     plain: Table = rounded(table)
     return plain
 
@@ -91,18 +106,14 @@ def simulated_eeg(head: Head, seed: int) -> Float:
     return np.concatenate([session.eeg_uv * 1e-6, noise * NOISE_V]).astype(np.float32)
 
 
-def network_inputs(network: Network, head: Head, eeg: Float) -> Float:
-    """Return what a network takes of EEG (n_times, n_electrodes), in volts."""
-    return eeg @ head.interpolation.T if network.takes == "topography" else eeg
-
-
-def deviations(network: Network, reference: Network, inputs: Float, dipoles_m: Float) -> Table:
-    """Return how far a network's maps are from another's.
+def deviations(maps_of: Maps, reference: Maps, eeg: Float, dipoles_m: Float) -> Table:
+    """Return how far the maps of a form deviate from those of another.
 
     Parameters
     ----------
-    network, reference : Network
-    inputs : ndarray, shape (n_times, n_inputs)
+    maps_of, reference : callable
+        EEG (n_times, n_electrodes) in volts → source maps (n_times, n_dipoles).
+    eeg : ndarray, shape (n_times, n_electrodes)
     dipoles_m : ndarray, shape (n_dipoles, 3)
 
     Raises
@@ -111,8 +122,8 @@ def deviations(network: Network, reference: Network, inputs: Float, dipoles_m: F
         If a map is not finite, or all maps of the reference are zero.
     """
     largest, relative_l2, moved_mm = [], [], []
-    for batch in np.split(inputs, range(BATCH, len(inputs), BATCH)):
-        expected, maps = reference(batch), network(batch)
+    for batch in np.split(eeg, range(BATCH, len(eeg), BATCH)):
+        expected, maps = reference(batch), maps_of(batch)
         there = expected.any(axis=1)  # nothing is relative to a map of zeros
         expected, maps = expected[there], maps[there]
         difference = np.abs(maps - expected)
@@ -138,16 +149,18 @@ def deviations(network: Network, reference: Network, inputs: Float, dipoles_m: F
     }
 
 
-def batch_difference(network: Network, inputs: Float) -> float:
-    """Return how far samples in batches are at most from what they give one by one.
+def batch_difference(maps_of: Maps, eeg: Float) -> float:
+    """Return how much maps of samples in batches differ at most from those of single samples.
 
-    As a share of the map's maximum: sums are rounded in another order in another batch.
+    As a share of a map's maximum: another batch sums in another order.
     """
 
-    def maps(size: int) -> Float:
-        pieces = np.split(inputs, range(size, len(inputs), size))
-        return np.concatenate([network(piece) for piece in pieces])
+    def in_batches(size: int) -> Float:
+        pieces = np.split(eeg, range(size, len(eeg), size))
+        return np.concatenate([maps_of(piece) for piece in pieces])
 
-    alone = maps(1)
+    alone = in_batches(1)
     largest = np.maximum(np.abs(alone).max(axis=1), np.finfo(np.float32).tiny)
-    return max(float((np.abs(maps(size) - alone).max(axis=1) / largest).max()) for size in BATCHES)
+    return max(
+        float((np.abs(in_batches(size) - alone).max(axis=1) / largest).max()) for size in BATCHES
+    )

@@ -8,10 +8,10 @@ from typing import Any
 
 from convdip.markdown import markdown_table
 
+from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
 from convdip_training.evaluation.methods import FREE_LCMV
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.scores import NOTHING, POWERS
-from convdip_training.evaluation.summary import CALIBRATED, COLUMNS, GROUP_TITLES
 
 Table = dict[str, Any]
 
@@ -109,7 +109,7 @@ def to_markdown(table: Table) -> str:
     Parameters
     ----------
     table : dict
-        From `convdip_training.evaluation.summary.summarise`, with ``real`` added.
+        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` added.
     """
     name = table["model"]["name"]
     extent = " (quick: 100 samples of two sets)" if table["quick"] else ""

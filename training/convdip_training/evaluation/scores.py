@@ -166,11 +166,14 @@ def _kept(
 def _code() -> list[Path]:
     """Return the source files that scores depend on."""
     own, live = Path(__file__).parent, Path(convdip.__file__).parent
-    names = ("scores", "laboratory", "metrics", "sets", "methods", "alternative")
+    names = ("scores", "laboratory", "metrics", "sets", "methods", "as_live", "alternative")
     return sorted(
         [
             *(own / f"{name}.py" for name in names),
-            *(live / "live" / f"{name}.py" for name in ("topography", "scale", "network")),
+            *(
+                live / "live" / f"{name}.py"
+                for name in ("imager", "topography", "scale", "network")
+            ),
             live / "sources" / "patches.py",
             *(own.parent / "baselines").glob("*.py"),
             *(own.parent / "anatomy").glob("*.py"),

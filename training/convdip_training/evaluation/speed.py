@@ -34,8 +34,7 @@ def measure_speed(here: Laboratory) -> dict[str, Any]:
     info = eeg_info(here.head)
     bundle = here.bundle
     network = Network(bundle.model, bundle.head, "cpu")
-    size = 77 if network.takes == "topography" else bundle.head.n_electrodes
-    inputs = np.zeros((1, size), np.float32)
+    inputs = np.zeros((1, network.n_inputs), np.float32)
     steps: dict[str, Callable[[Erp], Any]] = {
         FORWARD: lambda _: network(inputs),
         **here.methods,
