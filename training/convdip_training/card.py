@@ -18,7 +18,7 @@ from convdip_training.experiment import Experiment
 
 
 def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the card tells of an experiment, before anything is measured.
+    """Return what the card says about an experiment, before anything is measured.
 
     Parameters
     ----------

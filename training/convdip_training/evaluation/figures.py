@@ -1,4 +1,4 @@
-"""The paper's figures 2–5 and A1–A3, and those of what the paper lacks."""
+"""The paper's figures 2–5 and A1–A3, and figures of what the paper leaves out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from convdip_training.evaluation.statistics import bootstrap_intervals
 Float = NDArray[np.float64]
 
 DPI = 110
-# Told apart by marker as well as by colour (Okabe and Ito's, for all kinds of sight).
+# Distinguished by marker as well as by colour (Okabe and Ito's, for colour-blind readers).
 STYLES = {
     "eLORETA": ("#D55E00", "s", "-"),
     "LCMV": ("#0072B2", "^", "-"),
@@ -183,7 +183,7 @@ def _line(
 
 
 def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
-    """Draw the sample with so many sources that the model images neither well nor badly."""
+    """Draw the sample with so many sources on which the model's AUC is the median."""
     candidates = np.flatnonzero(scores.facts["n_sources"] == n_sources)
     by_auc = candidates[np.argsort(scores.of("auc")[0, candidates], kind="stable")]
     sample = here.samples(scores.set)[int(by_auc[len(by_auc) // 2])]
@@ -211,7 +211,7 @@ def _example(here: Laboratory, example: Example) -> Figure:
     figure = _new_figure((2.2 * columns, 2.2 + 1.65 * rows * n_views))
     parts: Any = figure.subfigures(2, 1, height_ratios=(2.2, 1.6 * rows * n_views))
     above, below = parts
-    figure.suptitle(f"{example.title}; maps above a quarter of each one's maximum", fontsize=10)
+    figure.suptitle(f"{example.title}; each map above a quarter of its maximum", fontsize=10)
     course, scalp = above.subplots(1, 2, width_ratios=(2, 1))
     times_ms = example.start_ms + np.arange(len(erp.average)) / erp.sfreq_hz * 1e3
     course.plot(times_ms, erp.average * 1e6, color="0.3", linewidth=0.6)

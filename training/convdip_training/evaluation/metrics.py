@@ -29,7 +29,7 @@ Map = NDArray[np.floating]
 CLOSE_SHARE, FAR_SHARE = 0.2, 0.5
 MAXIMUM_SHARE = 0.2
 MAXIMUM_RADIUS_M = 0.03
-# The earth is moved between so many places, some 12 mm apart on the cortex.
+# Number of places that earth is moved between, some 12 mm apart on the cortex.
 N_EARTH_PLACES = 400
 
 
