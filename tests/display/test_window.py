@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -508,11 +507,10 @@ def test_run_opens_and_closes_the_display(convdip, said, unique, monkeypatch, tm
     convdip("simulate", "--name", f"{unique}EEG", "--seconds", "60")
     service = convdip("run", "--input", f"{unique}EEG", "--name", unique, "--display", "--json")
     said(1, "samples out")
-    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
-    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in children]
-    assert any("display" in command for command in commands)
+    children = psutil.Process(service.pid).children()
+    assert any("display" in child.cmdline() for child in children)
     time.sleep(2)
     service.send_signal(signal.SIGINT)
     service.wait(30)
     assert service.returncode == 0
-    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert not psutil.wait_procs(children, timeout=0)[1]

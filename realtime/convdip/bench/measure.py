@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from convdip.bench.trial import Between, Trial, busy_cores, run_trial, run_trials
+from convdip.bench.trial import MEMORY_LIMIT_MB, Between, Trial, busy_cores, run_trial, run_trials
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError, StreamError
 from convdip.live.frame import EegChunk
@@ -35,7 +35,6 @@ N_OFFLINE = 8192
 OFFLINE_BATCH = 64
 OFFLINE_TURNS = 6
 N_CUDA = 2000
-MEGABYTES = 400
 
 
 @dataclass(frozen=True)
@@ -198,8 +197,8 @@ class Bench:
             f"beside a stalled client, {rate_hz:g} Hz",
             f"{beside.lost} lost, median {beside.median_ms:.2f} ms (alone {alone.median_ms:.2f}), "
             f"{memory_mb:.0f} MB",
-            f"0 lost, < {MEGABYTES} MB",
-            beside.lost == 0 and memory_mb < MEGABYTES,
+            f"0 lost, < {MEMORY_LIMIT_MB:g} MB",
+            beside.lost == 0 and memory_mb < MEMORY_LIMIT_MB,
             {**_numbers(beside), "median_ms_alone": alone.median_ms, "memory_mb": memory_mb},
         )
 

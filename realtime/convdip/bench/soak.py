@@ -17,7 +17,7 @@ import numpy as np
 import pylsl
 from pylsl.util import LostError
 
-from convdip.bench.trial import Between, Trial, run_trial
+from convdip.bench.trial import MEMORY_LIMIT_MB, Between, Trial, run_trial
 from convdip.errors import ConfigError, ConvDipError, StreamError
 from convdip.live.backlog import MAX_BATCH
 from convdip.live.health import QUALITY
@@ -29,7 +29,6 @@ from convdip.processes import private_lsl
 # LSL's buffers and ONNX Runtime's memory fill first: growth is counted from then on.
 SETTLE_S = 60.0
 GROWTH_MB = 10.0
-MOST_MB = 400.0
 # Waiting samples are a growing backlog when they are there for so many reports in a row.
 BACKLOG_REPORTS = 50
 STATUS_S = 10.0
@@ -116,7 +115,7 @@ def what_is_wrong(trial: Trial, watch: Watch) -> list[str]:
         (service["missing"], f"{service['missing']} samples were missing in the service's input"),
         (service["overflowed"], f"{service['overflowed']} samples found the buffer full"),
         (growth_mb > GROWTH_MB, f"memory grew by {growth_mb:.0f} MB"),
-        (most_mb > MOST_MB, f"memory went to {most_mb:.0f} MB"),
+        (most_mb > MEMORY_LIMIT_MB, f"memory went to {most_mb:.0f} MB"),
         (watch.backlog_reports > BACKLOG_REPORTS, "a backlog stayed"),
         (not watch.reports, "the service never said how it does"),
     )

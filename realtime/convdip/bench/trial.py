@@ -26,6 +26,8 @@ from convdip.processes import START_S, Process, wait_for
 
 # The first seconds are not counted: processes find each other and fill their caches.
 WARM_UP_S = 2.5
+# Resident memory that the service must stay below.
+MEMORY_LIMIT_MB = 400.0
 
 
 @dataclass(frozen=True)
