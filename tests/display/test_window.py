@@ -158,7 +158,7 @@ def test_it_survives_the_service(qtbot, publish, show, request):
     n_before = window.feed.n_samples
     publisher._sources = publisher._quality = publisher.events = publisher._eeg = None
     qtbot.waitUntil(lambda: "LOST" in window.status.state.text(), timeout=10_000)
-    assert "waiting for it to come back" in window.cortex.frame.banner
+    assert "waiting for it to return" in window.cortex.frame.banner
     again = publish()
     live(qtbot, again, lambda: window.status.state.text() == "● LIVE", 40)
     assert window.feed.n_samples > n_before
@@ -193,7 +193,7 @@ def test_pause_holds_the_past_while_samples_go_on(qtbot, publish, show, hand):
     live(qtbot, publisher, lambda: window.cortex.frame.moments_nam.max() == 0)
     for _ in range(4):
         press(qtbot, window, Qt.Key.Key_Period)
-    assert window.playback.speed == 1.0
+    assert window.player.playback.speed == 1.0
     qtbot.mouseClick(window.controls.play, Qt.MouseButton.LeftButton)
     live(qtbot, publisher, lambda: window.cortex.frame.moments_nam.max() > 4)
     qtbot.mouseClick(window.controls.pause, Qt.MouseButton.LeftButton)
@@ -287,8 +287,8 @@ def test_bad_electrodes_are_named(qtbot, publish, show):
     missing = publisher.head.channels[-3:]
     assert {name for name in names if name.startswith("✕")} == {f"✕ {name}" for name in missing}
     goes_on(qtbot, publisher, 0.3)
-    assert len(window.strip._repaired.getData()[0]) > 0
-    assert window.scalp._bad == missing
+    assert len(window.strip._interpolated.getData()[0]) > 0
+    assert window.scalp.interpolated == missing
 
 
 def test_pictures_are_written(qtbot, publish, show, tmp_path):
@@ -302,7 +302,7 @@ def test_pictures_are_written(qtbot, publish, show, tmp_path):
     assert window.controls.record.isChecked()
     goes_on(qtbot, publisher, 1.0)
     press(qtbot, window, Qt.Key.Key_R)
-    live(qtbot, publisher, lambda: window.controls.message.text().startswith("wrote "))
+    live(qtbot, publisher, lambda: window.controls.message.text().startswith("saved "))
     [gif] = tmp_path.glob("convdip-*.gif")
     with Image.open(gif) as film:
         assert film.n_frames > 3
@@ -353,7 +353,7 @@ def test_a_map_that_is_no_number_is_no_quiet_brain(qtbot, publish, show):
     window = show(publisher)
     publisher.moments_nam[7] = np.nan
     live(qtbot, publisher, lambda: "INVALID" in window.status.state.text())
-    assert "what is no number" in window.cortex.frame.banner
+    assert "contains NaN" in window.cortex.frame.banner
 
 
 def test_before_a_first_sample_it_says_so_and_cannot_be_paused(qtbot, publish, show):
@@ -361,7 +361,7 @@ def test_before_a_first_sample_it_says_so_and_cannot_be_paused(qtbot, publish, s
     window = show(publisher, is_shown=False)
     qtbot.waitUntil(lambda: "WAITING" in window.status.state.text(), timeout=20_000)
     press(qtbot, window, Qt.Key.Key_Space)
-    assert not window.playback.is_paused
+    assert not window.player.is_paused
     publisher._sent_s = pylsl.local_clock()
     live(qtbot, publisher, lambda: window.status.state.text() == "● LIVE")
 
@@ -490,7 +490,7 @@ def test_without_a_screen_the_demo_draws_a_picture(convdip, said, tmp_path, monk
     assert json.loads(printed.splitlines()[-1])["ok"], said(0)
     sheet = np.asarray(Image.open(tmp_path / "convdip-demo.png")).astype(int)
     assert (np.ptp(sheet, axis=-1) > 100).sum() > 20  # sources in colour
-    said(0, "the first sources are drawn in")
+    said(0, "the first source maps are drawn in")
 
 
 def test_without_a_screen_the_display_says_so(convdip, said, monkeypatch):
