@@ -20,8 +20,10 @@ if not has_screen():
     pytest.skip("no screen: run under xvfb-run", allow_module_level=True)
 
 from convdip.display.feed import Feed
+from convdip.display.keys import key_map
 from convdip.display.window import Window
 from PySide6.QtCore import QPoint, QSettings, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 
 pytestmark = pytest.mark.qt_log_level_fail("WARNING")
@@ -316,6 +318,16 @@ def test_the_help_opens_and_closes(qtbot, publish, show):
     assert not window.help.isVisible()
 
 
+def test_the_help_lists_every_key_once(qtbot, publish, show):
+    window = show(publish())
+    keys = key_map(window)
+    sequences = [sequence for key in keys for sequence in key.actions]
+    assert len(set(sequences)) == len(sequences)  # Qt ignores a key with two shortcuts
+    shortcuts = {s.key().toString() for s in window.findChildren(QShortcut)}
+    assert {QKeySequence(sequence).toString() for sequence in sequences} == shortcuts
+    assert all(f"<b>{key.shown}</b>" in window.help.text() for key in keys)
+
+
 def test_text_grows_and_the_window_resizes(qtbot, publish, show):
     publisher = publish()
     window = show(publisher)
@@ -325,12 +337,14 @@ def test_text_grows_and_the_window_resizes(qtbot, publish, show):
     goes_on(qtbot, publisher, 0.2)
     assert window.settings.text_size == 1.3
     assert window.status.values["age"].fontMetrics().height() > before
+    cortex = window.cortex
+    beside = cortex.width() - cortex.picture.width / cortex.scale
+    assert beside >= cortex.fontMetrics().horizontalAdvance("baseline") + 8
     press(qtbot, window, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
     for width, height in ((1000, 640), (1240, 860)):
         window.resize(width, height)
         goes_on(qtbot, publisher, 0.1)
-        height = window.cortex.height()
-        live(qtbot, publisher, lambda: abs(window.cortex.picture.height - height) < 3)  # noqa: B023
+        live(qtbot, publisher, lambda: abs(cortex.picture.height - cortex.height()) < 3)
         assert (pixels_of(window.cortex) > 60).any()
 
 

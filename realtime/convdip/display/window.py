@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QApplication, QGridLayout, QMainWindow, QStackedWi
 from convdip.display.captures import Captures
 from convdip.display.colours import activity_table
 from convdip.display.controls import Controls
-from convdip.display.cortex_widget import CortexFrame, CortexWidget
+from convdip.display.cortex_overlay import CortexFrame
+from convdip.display.cortex_widget import CortexWidget
 from convdip.display.feed import Feed
 from convdip.display.freshness import Freshness
 from convdip.display.help import Help
