@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
@@ -99,9 +100,8 @@ class Process:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it was stopped by a signal and could go on (Linux)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-        return fields.split()[0] == "T"
+        """Whether it is stopped by a signal, as in a debugger."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     def end(self) -> str:
         """Stop the command and return what it printed."""

@@ -23,6 +23,7 @@ from convdip.errors import ConfigError
 from convdip.head import Head
 from convdip.live.topography import sphere_centre
 from convdip.machine import n_cores
+from convdip.mni import TEMPLATES
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -175,7 +176,7 @@ class Laboratory:
     @property
     def is_template(self) -> bool:
         """Whether the head is fsaverage, whose coordinates are MNI's."""
-        return self.config.head.subject in ("template", "fsaverage")
+        return self.config.head.subject in TEMPLATES
 
     @property
     def held_out(self) -> list[Path]:

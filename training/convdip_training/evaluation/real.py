@@ -19,6 +19,7 @@ from convdip.head import Head
 from convdip.live.montage import electrode_name
 from convdip.live.scale import scale_to_eeg
 from convdip.live.topography import average_reference, sphere_centre, spherical_spline
+from convdip.mni import mni_mm
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -30,17 +31,6 @@ from convdip_training.evaluation.methods import FREE_LCMV, Method
 log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
-
-# fsaverage's surface coordinates are MNI305; this matrix takes them to MNI152 (FreeSurfer wiki,
-# "CoordinateSystems"). In mm.
-MNI305_TO_MNI152 = np.array(
-    [
-        [0.9975, -0.0073, 0.0176, -0.0429],
-        [0.0146, 1.0009, -0.0024, 1.5496],
-        [-0.0130, -0.0093, 0.9971, 1.1840],
-    ]
-)
-
 
 _OCCIPITO_TEMPORAL = ("fusiform", "inferiortemporal", "middletemporal", "lateraloccipital")
 _PARIETAL = (
@@ -307,8 +297,3 @@ def image_real(
             row["methods"][name] = entry
         rows.append(row)
     return rows
-
-
-def mni_mm(place_m: NDArray[np.float32]) -> Float:
-    """Return a place of fsaverage's surface in MNI152 coordinates."""
-    return np.asarray(MNI305_TO_MNI152 @ np.append(place_m.astype(float) * 1e3, 1.0))
