@@ -21,6 +21,12 @@ import numpy as np
 import onnx
 import pylsl
 import pytest
+from hypothesis import settings
+
+# No deadline: the tests' computer has two cores, and other things to do. The same examples every
+# time: what lands must not depend on luck. Try others with --hypothesis-profile=default.
+settings.register_profile("convdip", deadline=None, derandomize=True)
+settings.load_profile("convdip")
 
 _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
 _lsl_settings.write(
