@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 # The newest Python that all of the locked packages have wheels for.
 NEWEST = (3, 13)
+
+# Tests of the live service that need no LSL, no window and no MNE: quick on a second Python.
+UNITS = (
+    "tests/test_bundle.py", "tests/test_docstring_examples.py", "tests/demo",
+    "tests/display/test_history.py", "tests/display/test_limits.py",
+    "tests/display/test_ring_properties.py", "tests/live/test_gap_properties.py",
+    "tests/live/test_health.py", "tests/live/test_imager.py", "tests/live/test_label_properties.py",
+    "tests/live/test_montage.py", "tests/live/test_network.py", "tests/live/test_scale.py",
+    "tests/sources/test_background.py", "tests/sources/test_patches.py",
+    "tests/sources/test_simulator.py",
+)  # fmt: skip
+NEED = ("hypothesis", "onnx", "pytest", "pytest-timeout")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -59,19 +72,30 @@ def other_python() -> str:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that holds the wheel and what it asks for."""
+def install(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make an environment of the wheel, what it asks for, and other packages.
+
+    All in the locked versions. Returns the folder of the environment's programs.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     uv("build", "--quiet", "--wheel", "--out-dir", folder)
     [wheel] = folder.glob("*.whl")
-    exported = ("--no-default-groups", "--no-emit-project", "--no-hashes", "--no-annotate")
+    exported = ("--all-extras", "--no-emit-project", "--no-hashes", "--no-annotate")
     uv("export", "--quiet", "--frozen", *exported, "--output-file", folder / "locked.txt")
-    uv("venv", "--quiet", "--python", other_python(), folder / "env", cwd=folder)
-    uv(
-        "pip", "install", "--quiet", "--python", folder / "env", "--constraint",
-        folder / "locked.txt", wheel, cwd=folder,
-    )  # fmt: skip
-    return folder / "env" / "bin"
+
+    def make(name: str, *others: str) -> Path:
+        env = folder / name
+        uv("venv", "--quiet", "--python", other_python(), env, cwd=folder)
+        how = ("--quiet", "--python", env, "--constraint", folder / "locked.txt")
+        uv("pip", "install", *how, wheel, *others, cwd=folder)
+        return env / "bin"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def installed(install: Callable[..., Path]) -> Path:
+    return install("empty")
 
 
 def test_it_brings_what_it_needs_and_nothing_heavy(installed, tmp_path):
@@ -111,3 +135,11 @@ def test_training_without_its_extra_says_what_to_install(installed, tmp_path):
     assert done.returncode == 2
     assert "is not installed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_units_pass_on_this_python_too(install):
+    """With the wheel, not the checkout."""
+    python = install("with-tests", *NEED) / "python"
+    done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *UNITS, cwd=REPOSITORY)
+    assert " passed" in done.stdout
+    assert "failed" not in done.stdout
