@@ -19,8 +19,16 @@ from convdip.bundle import DEFAULT_MODEL, load_bundle
 from convdip.errors import ConfigError, ConvDipError
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
-from convdip.live.settings import RunConfig
-from convdip.terminal import exit_on_termination, status_printer, stop_on_signal
+from convdip.live.settings import Settings
+from convdip.terminal import (
+    FlagsFormatter,
+    call_on_signal,
+    exit_on_termination,
+    in_flags,
+    quiet_lsl,
+    status_printer,
+    stop_on_signal,
+)
 
 app = App(
     name="convdip",
@@ -98,10 +106,11 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     json_ : bool
         Print the list as one JSON object.
     """
-    from convdip.live.inlet import find_streams
+    from convdip.live.sender import find_streams
 
+    quiet_lsl()
     if not wait_s > 0:
-        raise ConfigError(f"--wait-s is {wait_s:g}: expected a number above 0")
+        raise ConfigError(f"`wait_s` is {wait_s:g}: expected a number above 0")
     found = [
         {
             "name": stream.name(),
@@ -129,7 +138,8 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
 @app.command
 def run(
     *,
-    settings: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008
+    realtime: Annotated[bool, Parameter(negative="")] = False,
     display: Annotated[bool, Parameter(negative="")] = False,
     json_: Json = False,
 ) -> int:
@@ -139,9 +149,11 @@ def run(
 
     Parameters
     ----------
-    settings : RunConfig
+    settings : Settings
         All of them can also stand in the table [run] of a TOML file: convdip run --config
         lab.toml
+    realtime : bool
+        Take real-time priority: no other program delays a sample (Linux, needs permission).
     display : bool
         Open the live cortex beside it, in a process of its own; close and open it as you like.
     json_ : bool
@@ -151,31 +163,40 @@ def run(
 
     from convdip.display.app import display_beside
     from convdip.live.health import Health, status_line
-    from convdip.live.service import serve
+    from convdip.live.service import Service
+    from convdip.priority import dedicate_process, keep_collector_off
+    from convdip.processes import Process
 
     # A log file of eight hours wants a line a minute, a person one a second.
     show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
+    window: Process | None = None
 
-    stop = stop_on_signal()
-    with display_beside(settings) if display else nullcontext() as window:
+    def on_status(health: Health) -> None:
+        nonlocal window
+        show(status_line(health, local_clock()))
+        try:
+            if window is not None:
+                window.check_alive()
+        except ConvDipError as error:  # the service goes on without it
+            log.warning("%s", error)
+            window = None
 
-        def on_status(health: Health) -> None:
-            nonlocal window
-            show(status_line(health, local_clock()))
-            try:
-                if window is not None:
-                    window.check_alive()
-            except ConvDipError as error:  # the service goes on without it
-                log.warning("%s", error)
-                window = None
-
-        summary = serve(settings, stop, on_status)
+    quiet_lsl()
+    service = Service(on_status=on_status, **asdict(settings))
+    call_on_signal(service.stop)
+    with display_beside(settings) if display else nullcontext() as beside:
+        window = beside
+        dedicate_process(realtime=realtime)
+        if service.open():
+            keep_collector_off()
+            service.run()
+    summary = service.summary
     if json_:
-        print(json.dumps(summary))
+        print(json.dumps(asdict(summary)))
     else:
         print(
-            "\nstopped: {published} samples published, {dropped} dropped, {missing} missing in "
-            "the input".format(**summary)
+            f"\nstopped: {summary.published} samples published, {summary.dropped} dropped, "
+            f"{summary.missing} missing in the input"
         )
     return 0
 
@@ -199,6 +220,7 @@ def display(*, name: str | None = None, model: str | None = None, json_: Json = 
     """
     from convdip.display.app import run_display
 
+    quiet_lsl()
     summary = run_display(name, model, stop_on_signal())
     if json_:
         print(json.dumps(summary))
@@ -237,6 +259,7 @@ def replay(
     """
     from convdip.sources.replay import replay_recording
 
+    quiet_lsl()
     played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
     if json_:
         print(json.dumps(asdict(played)))
@@ -276,6 +299,7 @@ def simulate(
     """
     from convdip.sources.simulator import play_session, simulate_session
 
+    quiet_lsl()
     stop, show = stop_on_signal(), status_printer()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed)
@@ -365,13 +389,11 @@ def _launch(
     config : Path
         TOML file with a table of settings for each command.
     verbose : bool
-        Say more.
+        Enable debug logging.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FlagsFormatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     if config is not None:
         _check_settings(config)
         app.config = (Toml(config, must_exist=True),)
@@ -399,7 +421,7 @@ def main() -> None:
     try:
         code = app.meta()
     except ConvDipError as error:
-        print(f"convdip: {error}", file=sys.stderr)
+        print(f"convdip: {in_flags(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -20,7 +20,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from convdip.errors import StreamError
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 
 START_S = 30.0
 STOP_S = 10.0

@@ -6,7 +6,8 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.live.backlog import MAX_BATCH, Backlog
-from convdip.live.inlet import Inlet, resolve
+from convdip.live.inlet import Inlet
+from convdip.live.sender import resolve
 
 SFREQ_HZ = 1000.0
 

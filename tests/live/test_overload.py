@@ -13,10 +13,10 @@ import pytest
 from convdip.bench.trial import Between, run_trial
 from convdip.bundle import load_bundle
 from convdip.live.backlog import MAX_BATCH
-from convdip.live.health import QUALITY
-from convdip.live.inlet import resolve
 from convdip.live.network import Network
+from convdip.live.sender import resolve
 from convdip.sources.player import eeg_outlet
+from convdip.streams import QUALITY
 
 SLOW_STEPS = 70
 SECONDS = 3

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pylsl
 import pytest
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
 

@@ -5,7 +5,7 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.errors import RecordingError
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 from convdip.sources.replay import read_recording
 
 

@@ -19,9 +19,7 @@ import numpy as np
 from convdip.bench.trial import Between, Trial, busy_cores, run_trial, run_trials
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError, StreamError
-from convdip.live.frame import EegChunk
 from convdip.live.imager import Imager
-from convdip.live.montage import match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.runtime import Provider
 from convdip.machine import n_cores
@@ -205,14 +203,12 @@ class Bench:
 
     def _offline(self, bundle: Bundle) -> Iterator[Line]:
         labels = bundle.head.channels
-        montage = match_montage(labels, ["microvolts"] * len(labels), labels)
         network = Network(bundle.model, bundle.head, self.provider)
-        imager = Imager(bundle, montage, network)
+        imager = Imager(labels, model=bundle, network=network)
         whole = Network(bundle.model, bundle.head, self.provider, n_cores())
         rng = np.random.default_rng(0)
         samples = 20 * rng.standard_normal((N_OFFLINE, len(labels)), np.float32)
-        chunk = EegChunk(samples, np.arange(N_OFFLINE) / USUAL_HZ)
-        inputs, _ = imager.prepare(chunk)
+        inputs = rng.standard_normal((N_OFFLINE, network.n_inputs), np.float32) * 1e-5
 
         def bare(batch: int) -> list[np.ndarray[Any, Any]]:
             """Run the network alone, and keep what it gives, as the Imager does."""
@@ -226,7 +222,7 @@ class Bench:
                 if batch:
                     bare(batch)
                 else:
-                    imager(chunk)
+                    imager(samples)
                 times.append(N_OFFLINE / (time.perf_counter() - start))
         best = {batch: max(times) for batch, times in rates.items()}
         imaged = best.pop(0)

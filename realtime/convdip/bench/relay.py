@@ -13,8 +13,9 @@ import numpy as np
 import pylsl
 
 from convdip.bundle import load_bundle
-from convdip.live.network import Precision, open_network
+from convdip.live.network import Precision
 from convdip.live.runtime import Provider
+from convdip.live.tuning import open_network
 from convdip.priority import take_realtime_priority
 from convdip.processes import connect
 from convdip.sources.player import eeg_outlet

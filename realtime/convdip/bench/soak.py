@@ -20,11 +20,10 @@ from pylsl.util import LostError
 from convdip.bench.trial import Between, Trial, run_trial
 from convdip.errors import ConfigError, ConvDipError, StreamError
 from convdip.live.backlog import MAX_BATCH
-from convdip.live.health import QUALITY
-from convdip.live.inlet import resolve
-from convdip.live.quality import quality_stream_name
+from convdip.live.sender import resolve
 from convdip.machine import memory_mb, processor_name
 from convdip.processes import private_lsl
+from convdip.streams import read_quality, stream_name
 
 # LSL's buffers and ONNX Runtime's memory fill first: growth is counted from then on.
 SETTLE_S = 60.0
@@ -70,7 +69,7 @@ class Watch:
         """Take note of how the service does; gets its process id ten times a second."""
         if self._quality is None:
             try:
-                stream = resolve(quality_stream_name(self._name), 1.0, settle_s=0.0)
+                stream = resolve(stream_name(self._name, "Quality"), 1.0, settle_s=0.0)
             except StreamError:  # not there yet; a service that failed is told elsewhere
                 return
             self._quality = pylsl.StreamInlet(stream, max_buflen=60, recover=False)
@@ -79,14 +78,14 @@ class Watch:
         except LostError:
             return
         for row in rows:
-            backlog = float(row[list(QUALITY).index("backlog")])
+            backlog = read_quality(row)["backlog"]
             self._in_a_row = self._in_a_row + 1 if backlog >= MAX_BATCH else 0
             self.backlog_most = max(self.backlog_most, backlog)
             self.backlog_reports = max(self.backlog_reports, self._in_a_row)
         now_s = time.monotonic()
         if len(rows) and now_s >= self._due_s:
             self._due_s = now_s + STATUS_S
-            last = dict(zip(QUALITY, map(float, rows[-1]), strict=True))
+            last = read_quality(rows[-1])
             self.reports.append(last)
             self.memory_mb.append(memory_mb(pid))
             print(

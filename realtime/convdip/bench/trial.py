@@ -19,10 +19,10 @@ from convdip.bench.source import turn_of
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import StreamError
 from convdip.live.network import Precision
-from convdip.live.outlet import sources_stream_name
 from convdip.live.runtime import Provider
 from convdip.machine import n_cores
 from convdip.processes import START_S, Process, wait_for
+from convdip.streams import stream_name
 
 # The first seconds are not counted: processes find each other and fill their caches.
 WARM_UP_S = 2.5
@@ -93,7 +93,7 @@ class Between:
         """Return the arguments of ``python -m`` that read a stream and publish its sources."""
         how = ["--provider", self.provider, "--precision", self.precision]
         if self.is_bare:
-            relay = ["convdip.bench.relay", name, sources_stream_name(name), self.model]
+            relay = ["convdip.bench.relay", name, stream_name(name, "Sources"), self.model]
             return [*relay, *how, *(["--rt"] if realtime else [])]
         run = ["convdip", "run", "--input", name, "--name", name, "--model", self.model]
         run += ["--wait-s", str(START_S), "--json"]
@@ -151,7 +151,7 @@ def run_trials(
             return stack.enter_context(Process(arguments, env, apart=apart))
 
         def client(n: int, *how: str) -> list[str]:
-            watched = sources_stream_name(names[n])
+            watched = stream_name(names[n], "Sources")
             return ["convdip.bench.client", watched, str(folder / f"{n}.npz"), *how]
 
         length_s = WARM_UP_S + seconds * len(names)

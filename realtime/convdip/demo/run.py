@@ -23,10 +23,10 @@ from convdip.demo.verdict import PlayedSession, PlayedSource, Received, Report, 
 from convdip.display.app import check_installed, has_screen
 from convdip.errors import DisplayError, StreamError
 from convdip.head import Head
-from convdip.live.outlet import sources_stream_name
 from convdip.live.runtime import Provider
 from convdip.processes import START_S, Process, connect, private_lsl
-from convdip.sources.simulator import LEAD_IN_S, check_session, truth_stream_name
+from convdip.sources.simulator import LEAD_IN_S, check_session
+from convdip.streams import read_sources, stream_name
 
 if TYPE_CHECKING:
     from convdip.demo.filmstrip import Filmstrip
@@ -97,12 +97,10 @@ def run_demo(
         service = stack.enter_context(Process(run, settings))
         processes += [simulator, service]
         # The truth first: the session starts as soon as the service listens to its EEG.
-        truth = connect(truth_stream_name(name), processes)
-        sources = connect(sources_stream_name(name), processes)
-        # Held while it is read: its XML elements point into it.
-        info = sources.info(timeout=START_S)
-        runs_on = info.desc().child("provenance").child_value("provider")
-        on_status(f"the service runs on {runs_on}")
+        truth = connect(stream_name(name, "Truth"), processes)
+        sources = connect(stream_name(name, "Sources"), processes)
+        provenance = read_sources(sources.info(timeout=START_S)).provenance
+        on_status(f"the service runs on {provenance.provider}")
         filmstrip = _filmstrip() if is_displayed and not has_window else None
         received, played = _watch(
             sources, truth, bundle.head, LEAD_IN_S + seconds, processes, on_status, filmstrip

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from convdip.display.theme import Theme
-from convdip.live.outlet import SOURCES_TYPE, sources_stream_name
+from convdip.streams import SOURCES_TYPE, stream_name
 
 COLUMNS = ("stream", "type", "channels", "rate, Hz", "computer")
 
@@ -78,7 +78,7 @@ class StartPage(QWidget):
         elif n_services > 1 and not name:
             title, advice = "Which one?", "Double-click a stream of sources."
         else:
-            waited = sources_stream_name(name) if name else "a stream of sources"
+            waited = stream_name(name, "Sources") if name else "a stream of sources"
             title = f"Waiting for {waited} …"
             advice = (
                 "It is shown as soon as it is there. To start a service:\n"
@@ -102,6 +102,6 @@ class StartPage(QWidget):
 
     def _choose(self, row: int, _: int) -> None:
         name, kind = self._rows[row][:2]
-        suffix = sources_stream_name("")
+        suffix = stream_name("", "Sources")
         if kind == SOURCES_TYPE and name.endswith(suffix):
             self.chosen.emit(name.removesuffix(suffix), self._rows[row][-1])

@@ -115,7 +115,7 @@ class StatusBar(QWidget):
                 "waiting": f"{waiting:,.0f}",
                 "fit": _percent(quality["goodness_of_fit"]),
             }
-        shown["runs"] = service.provider.removesuffix("ExecutionProvider")
+        shown["runs"] = service.provenance.provider.removesuffix("ExecutionProvider")
         shown["model"] = service.bundle.name
         for key, text in shown.items():
             if text != self.values[key].text():

@@ -343,8 +343,8 @@ class Window(QMainWindow):
         if service.head is not self.cortex.head:
             self.cortex.show_head(service.head, *told_space(service.bundle))
             self._pin(None)
-        self.scalp.show_head(service.head, service.interpolated)
-        self.strip.show_head(service.head, service.interpolated, service.sfreq_hz)
+        self.scalp.show_head(service.head, service.provenance.interpolated)
+        self.strip.show_head(service.head, service.provenance.interpolated, service.sfreq_hz)
         self.limit.restart()
         if self.playback.is_paused and not self.feed.is_frozen:  # there is no past any more
             self.playback.go_live()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import MontageError
-
-log = logging.getLogger(__name__)
 
 # Older 10-20 names of the same places.
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
@@ -68,7 +65,7 @@ def volts_per_unit(unit: str, label: str | None = None) -> float:
     ----------
     unit : str
     label : str, optional
-        Of the channel that states it; without one it was said with ``--unit``.
+        Of the channel that states it; without one, the user set the unit.
 
     Raises
     ------
@@ -78,17 +75,13 @@ def volts_per_unit(unit: str, label: str | None = None) -> float:
     factor = VOLTS.get(unit.strip().lower())
     if factor is None:
         if label is None:
-            raise MontageError(f"--unit is {unit!r}: expected microvolts, millivolts or volts")
+            raise MontageError(f"`unit` is {unit!r}: expected microvolts, millivolts or volts")
         stated = f"the unit {unit!r}" if unit.strip() else "no unit"
         raise MontageError(
-            f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "
-            "set it where the stream or file is made, or say it with --unit microvolts"
+            f"channel {label!r} has {stated}: expected microvolts, millivolts or volts; set it "
+            "in the sender or the file, or give `unit='microvolts'`"
         )
     return factor
-
-
-# Standard deviation over a second, from a clean average to a restless raw recording.
-EEG_LEVEL_V = (0.2e-6, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -167,8 +160,8 @@ def match_montage(
     needed = min(at_least, len(electrodes))
     if len(channel_of) < needed:
         raise MontageError(
-            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are there, expected "
-            f"at least {needed}; " + _advice(labels, missing)
+            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are in the stream: "
+            f"expected at least {needed}; " + _advice(labels, missing)
         )
     return Montage(to_volts, missing, tuple(unused))
 
@@ -182,42 +175,3 @@ def _advice(labels: Sequence[str], missing: Sequence[str]) -> str:
         f"missing are {', '.join(missing)}; the channels are {shown}: if those are other names "
         "for the same places, use the 10-20 names in the sender"
     )
-
-
-class LevelCheck:
-    """A look at the first second of samples, whether their level is that of EEG.
-
-    A stream that states a wrong unit is a million times off, and nothing else would tell.
-
-    Parameters
-    ----------
-    montage : Montage
-    sfreq_hz : float
-    """
-
-    def __init__(self, montage: Montage, sfreq_hz: float) -> None:
-        self._used = montage.used
-        there = montage.to_volts.any(axis=1)
-        self._to_volts = montage.to_volts[there][:, self._used]
-        self._n_wanted = max(2, round(sfreq_hz))
-        self._first: list[NDArray[np.float32]] = []
-
-    def at(self, samples: NDArray[np.float32]) -> None:
-        """Take samples as they come; warn once, when a second of them is there."""
-        if self._n_wanted <= 0:
-            return
-        self._first.append(samples)
-        self._n_wanted -= len(samples)
-        if self._n_wanted > 0:
-            return
-        eeg = np.concatenate(self._first)[:, self._used] @ self._to_volts.T
-        self._first.clear()
-        level_v = float(np.median(eeg.std(axis=0)))
-        if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:
-            log.warning(
-                "the EEG has a standard deviation of %.2g µV (median over electrodes), expected "
-                "%g to %g µV: is its unit right? --unit overrides what the stream states",
-                level_v * 1e6,
-                EEG_LEVEL_V[0] * 1e6,
-                EEG_LEVEL_V[1] * 1e6,
-            )

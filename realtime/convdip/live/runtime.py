@@ -62,7 +62,7 @@ def open_session(
             "(the extra 'gpu' brings the libraries)"
         )
         if provider == "cuda":
-            raise ProviderError(f"{reason}; use --provider cpu or auto to run without")
+            raise ProviderError(f"{reason}; use `provider='cpu'` or `provider='auto'`")
         log.info("%s; using the CPU", reason)
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

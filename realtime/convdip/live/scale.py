@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 TINY = np.finfo(np.float32).tiny
+NAM = np.float32(1e9)  # nAm in an A·m
 
 
 def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Float]:
@@ -28,8 +29,8 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
 
     Returns
     -------
-    sources : ndarray, shape (n_times, n_dipoles)
-        A·m. Written over ``maps``.
+    moments_nam : ndarray, shape (n_times, n_dipoles)
+        Nanoampere-metres. Written over ``maps``.
     goodness_of_fit : ndarray, shape (n_times,)
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
@@ -40,5 +41,5 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
     # Where a power is zero the overlap is zero too, and so is what is divided.
     scale = overlap / np.maximum(power, TINY)
     fit = overlap * scale / np.maximum(eeg_power, TINY)
-    maps *= scale[:, None]
+    maps *= (scale * NAM)[:, None]
     return maps, fit

@@ -138,7 +138,7 @@ def replay_recording(
         If the speed is out of range.
     """
     if not 0.01 <= speed <= 100:
-        raise ConfigError(f"--speed is {speed:g}: expected 0.01 to 100")
+        raise ConfigError(f"`speed` is {speed:g}: expected 0.01 to 100")
     raw = read_recording(path, unit)
     labels, samples_uv = _eeg_uv(raw, path)
     rate_hz = float(raw.info["sfreq"]) * speed

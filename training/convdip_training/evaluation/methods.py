@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from convdip.bundle import Bundle
+from convdip.live.imager import Imager
 from convdip.live.network import Network
-from convdip.live.scale import scale_to_eeg
 from numpy.typing import NDArray
 
 from convdip_training.anatomy.forward import free_lead_field
@@ -36,16 +36,13 @@ class Model:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._head = bundle.head
-        self._network = Network(bundle.model, bundle.head, "cpu")
+        network = Network(bundle.model, bundle.head, "cpu")
+        self._imager = Imager(bundle.head.channels, "volts", model=bundle, network=network)
 
     def __call__(self, erp: Erp) -> NDArray[np.float32]:
         """Return the source map at the peak, in A·m."""
-        eeg = erp.average[None, erp.peak].astype(np.float32)
-        takes_image = self._network.takes == "topography"
-        maps = self._network(eeg @ self._head.interpolation.T if takes_image else eeg)
-        sources, _ = scale_to_eeg(maps, eeg, self._head.lead_field)
-        return np.asarray(sources[0])
+        frame = self._imager(erp.average[None, erp.peak])
+        return np.asarray(frame.moments_nam[0] * np.float32(1e-9))
 
 
 def method_names(bundle: Bundle, quick: bool) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from convdip import Bundle, EegChunk, Imager, match_montage
+from convdip import Bundle, Imager
 from convdip.head import Head
 from convdip.sources.background import background_eeg
 from convdip.sources.patches import patch_dictionary
@@ -38,8 +38,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     noise = background_eeg(head, 500, 500.0, np.random.default_rng(seed))
     noise = noise[100:400:100] / noise.std(axis=0).max()
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
-    montage = match_montage(head.channels, ["volts"] * len(head.channels), head.channels)
-    frame = Imager(bundle, montage)(EegChunk(eeg.astype(np.float32), np.arange(3.0)))
+    frame = Imager(head.channels, unit="volts", model=bundle)(eeg)
 
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -51,9 +50,9 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
         axes[row, 0].set(xticks=[], yticks=[], ylabel=region)
         axes[row, 0].set_xlabel(f"±{limit:.0f} µV", fontsize=9)
         hemisphere = "left" if region.endswith("lh") else "right"
-        draw_cortex(axes[row, 1], head, frame.sources[row], hemisphere)
+        draw_cortex(axes[row, 1], head, frame.moments_nam[row], hemisphere)
         draw_cortex(axes[row, 2], head, truth[row].astype(np.float32), hemisphere)
-        found = int(np.abs(frame.sources[row]).argmax())
+        found = int(np.abs(frame.moments_nam[row]).argmax())
         distance_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds[row]]) * 1e3
         fit = frame.goodness_of_fit[row]
         axes[row, 1].set_title(f"{distance_mm:.0f} mm away, fit {fit:.0%}", fontsize=9, y=-0.06)
