@@ -5,7 +5,9 @@ this computer and in a session of their own, and child processes inherit that.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,13 +16,21 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pylsl
 import pytest
+from hypothesis import settings
+
+# No deadline: the tests' computer has two cores, and other things to do. The same examples every
+# time: what lands must not depend on luck. Try others with --hypothesis-profile=default.
+settings.register_profile("convdip", deadline=None, derandomize=True)
+settings.load_profile("convdip")
 
 _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
 _lsl_settings.write(
@@ -210,6 +220,50 @@ def convdip(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run a program as its console script does, but without a process of its own.
+
+    For all that ends by itself and quickly: another interpreter would cost seconds, and find
+    nothing more. What a program changes in its process is as before when it has ended.
+    """
+
+    def run(package: str, *arguments: object, cwd: Path = tmp_path) -> Ended:
+        program = importlib.import_module(f"{package}.__main__")
+        config, root = program.app.config, logging.getLogger()
+        handlers, level = list(root.handlers), root.level
+        answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        capsys.readouterr()
+        root.handlers.clear()  # else the program would leave logging as it is
+        try:
+            with monkeypatch.context() as patched, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
+                patched.chdir(cwd)
+                patched.setattr(sys, "argv", [package, *map(str, arguments)])
+                with pytest.raises(SystemExit) as ended:
+                    program.main()
+        finally:
+            program.app.config = config
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            for number, answer in answers.items():
+                signal.signal(number, answer)
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

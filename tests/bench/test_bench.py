@@ -15,9 +15,9 @@ from convdip.bench.trial import Trial, _count
 SERVICE = {"published": 1000}
 
 
-def run(*arguments, timeout_s=170):
+def run(*arguments):
     command = [sys.executable, "-m", "convdip", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
 
 
 def test_the_quick_benchmark_measures_and_draws(tmp_path):
@@ -41,8 +41,8 @@ def test_the_quick_benchmark_measures_and_draws(tmp_path):
     assert "age and losses, 5000 Hz" in done.stderr  # progress
 
 
-def test_a_mistake_is_told_before_minutes_have_gone():
-    done = run("--model", "nonesuch", timeout_s=60)
+def test_a_mistake_is_told_before_minutes_have_gone(call):
+    done = call("convdip", "bench", "--model", "nonesuch")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("convdip: no model at 'nonesuch'")
 

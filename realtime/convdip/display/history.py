@@ -40,7 +40,6 @@ class Ring:
 
     def append(self, rows: Float, stamps: NDArray[np.float64]) -> None:
         """Add rows; drop what is too old or belongs to another run."""
-        rows, stamps = rows[-self._n_rows :], stamps[-self._n_rows :]
         if not len(stamps):
             return
         if self._end > self._start:
@@ -50,6 +49,7 @@ class Ring:
             else:  # a slightly early time stamp must not break the order
                 stamps = np.maximum(stamps, newest)
         stamps = np.maximum.accumulate(stamps)
+        rows, stamps = rows[-self._n_rows :], stamps[-self._n_rows :]
         n = len(stamps)
         if self._end + n > len(self._stamps):
             kept = slice(max(self._start, self._end - self._n_rows), self._end)
