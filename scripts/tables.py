@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from typing import Any
 from convdip.bench.measure import Line
 from convdip.bench.report import to_table
 from convdip.bundle import DEFAULT_MODEL
-from convdip_training.evaluation.evaluate import NOTHING
+from convdip.markdown import markdown_table
 from convdip_training.evaluation.metrics import METRICS
-from convdip_training.evaluation.report import MODEL, PAPER
+from convdip_training.evaluation.results import MODEL, PAPER
+from convdip_training.evaluation.scores import NOTHING
 
 ROOT = Path(__file__).parent.parent
 # One folder a model, with its evaluation.json.
-EVALUATIONS = ROOT / "models"
+EVALUATIONS = ROOT / "docs" / "evaluations"
 BENCH = ROOT / "docs" / "bench.json"
 PAPERS_MODEL = "convdip-paper"
 
@@ -70,13 +71,6 @@ def bench() -> Json:
 def number(value: float | None, metric: str) -> str:
     """Return a number as the tables show it."""
     return "–" if value is None else f"{value:.{SHOWN[metric][0]}f}"
-
-
-def grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table."""
-    header = list(header)
-    lines = [header, ["---"] * len(header), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def means(group: Json, metric: str) -> dict[str, float]:
@@ -150,7 +144,7 @@ def headlines() -> str:
             ]
         )
         scored = "the same run"
-    return grid(["", "measured", "by"], rows) + (
+    return markdown_table(["", "measured", "by"], rows) + (
         "\n\nAll of them hold for positive sources on simulated data: see the first limit."
     )
 
@@ -207,7 +201,7 @@ def accuracy() -> str:
             paper = said.get((key, metric), {}).get(name)
             cells.append(f"{cell} *{paper}*" if paper else cell)
         rows.append(cells)
-    return grid(header, rows)
+    return markdown_table(header, rows)
 
 
 def sets() -> str:
@@ -221,7 +215,7 @@ def sets() -> str:
             cells.append(f"{number(row['mean'], metric)} / {number(theirs, metric)} ({best})")
         rows.append(cells)
     metrics = ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd")
-    return grid(["set", "samples", *(SHOWN[metric][1] for metric in metrics)], rows)
+    return markdown_table(["set", "samples", *(SHOWN[metric][1] for metric in metrics)], rows)
 
 
 def targets() -> str:
@@ -261,7 +255,7 @@ def targets() -> str:
             ]
         )
     rows += group_targets()
-    return grid(["set", "", "target", "model", "best baseline method", "met"], rows)
+    return markdown_table(["set", "", "target", "model", "best baseline method", "met"], rows)
 
 
 def group_targets() -> Iterator[list[str]]:

@@ -69,15 +69,15 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, bert, t
     assert "is trained already" in again.stderr
 
     evaluate_it(tmp_path)
-    carry_it_over(tmp_path, bert)
+    transfer_it(tmp_path, bert)
     demo = convdip("demo", "--model", "bundle", "--seconds", 4, "--json")
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
 
 
-def carry_it_over(folder, bert):
-    """Carry the bundle over to the head of somebody else, in a tenth of the samples."""
+def transfer_it(folder, bert):
+    """Transfer the bundle to another head, with a tenth of the samples."""
     trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
     command = ("--from", "bundle", "--cache", folder / "cache", "--output", "bert")
     done = train("all", *command, cwd=folder)
@@ -97,7 +97,7 @@ def carry_it_over(folder, bert):
     assert card["evaluation"]["single"]["auc"] > 0.8
 
 
-def rivals_are_not_scored_again(folder, table):
+def baselines_are_not_scored_again(folder, table):
     """Evaluate a bundle of the same head: only its own scores are new."""
     shutil.copytree(folder / "bundle", folder / "other")
     kept = folder / "cache" / "evaluation"
@@ -112,18 +112,23 @@ def rivals_are_not_scored_again(folder, table):
 
 
 def evaluate_it(folder):
-    """Evaluate the bundle twice, the second time from the heads on: the same bytes."""
+    """Evaluate the bundle twice, the second time from the heads on: the same bytes.
+
+    The bundle itself stays as it was exported.
+    """
     command = ("evaluate", "--model", "bundle", "--quick", "--cache", folder / "cache")
+    exported = {path.name: path.read_bytes() for path in (folder / "bundle").iterdir()}
     written = []
     for threads in ("1", "2"):
         shutil.rmtree(folder / "cache" / "evaluation", ignore_errors=True)
         done = train(*command, "--json", cwd=folder, OMP_NUM_THREADS=threads)
         assert done.returncode == 0, done.stderr
         names = ("evaluation-quick.json", "evaluation-quick.md")
-        written.append([(folder / "bundle" / name).read_bytes() for name in names])
+        results = folder / "evaluations" / "bundle"
+        written.append([(results / name).read_bytes() for name in names])
     assert written[0] == written[1]
     table = json.loads(done.stdout.splitlines()[-1])
-    rivals_are_not_scored_again(folder, table)
+    baselines_are_not_scored_again(folder, table)
     assert table == json.loads(written[0][0])
     single = table["sets"]["single"]
     assert single["n"] == 100
@@ -145,10 +150,11 @@ def evaluate_it(folder):
     assert "ghosts (a sample) ⚠" in report
     assert "right median nerve" in report.lower()
 
-    done = train("figures", *command[1:], cwd=folder)
+    done = train("figures", *command[1:], "--out", "results", cwd=folder)
     assert done.returncode == 0, done.stderr
-    names = {path.name for path in (folder / "bundle" / "figures-quick").glob("*.png")}
+    names = {path.name for path in (folder / "results" / "figures-quick").glob("*.png")}
     assert {"figure-2-extent.png", "figure-A2-four-sources.png", "real-SEP-N20.png"} <= names
+    assert {path.name: path.read_bytes() for path in (folder / "bundle").iterdir()} == exported
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def evaluate_it(folder):
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
-        (("precision", "--model", "nonesuch"), "no model at 'nonesuch'"),
+        (("evaluate", "--out", "file.txt"), "--out is file.txt: expected a folder"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",
@@ -169,6 +175,7 @@ def evaluate_it(folder):
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
+    (tmp_path / "file.txt").touch()
     done = train(*arguments, "--cache", tmp_path, cwd=tmp_path)
     assert done.returncode == 2
     [line] = [text for text in done.stderr.splitlines() if text.startswith("convdip-train: ")]
@@ -176,7 +183,7 @@ def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
     assert "Traceback" not in done.stderr
 
 
-def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
+def test_a_stop_is_no_error_and_says_that_the_command_resumes(tmp_path):
     command = [sys.executable, "-m", "convdip_training", "head", "--cache", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         for line in process.stderr:
@@ -185,5 +192,5 @@ def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
         assert process.wait(60) == 130
-    assert "stopped; the same command goes on from here" in said
+    assert "stopped; the same command resumes from here" in said
     assert "Traceback" not in said

@@ -19,6 +19,7 @@ from convdip.bench.measure import Line
 from convdip.bench.trial import Trial
 from convdip.errors import ConfigError
 from convdip.machine import commit, gpu_name, n_cores, processor_name
+from convdip.markdown import markdown_table
 
 MET = {True: "yes", False: "NO", None: "–"}
 
@@ -38,16 +39,9 @@ def machine() -> dict[str, str]:
 
 
 def to_table(lines: Sequence[Line]) -> str:
-    """Return the table for a terminal, or Markdown: the same."""
-    rows = [("", "measured", "bar", "met")]
-    rows += [(line.what, line.found, line.bar or "–", MET[line.met]) for line in lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    texts = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([texts[0], rule, *texts[1:]])
+    """Return the table, for a terminal as for Markdown."""
+    rows = [(line.what, line.found, line.bar or "–", MET[line.met]) for line in lines]
+    return markdown_table(("", "measured", "bar", "met"), rows, padded=True)
 
 
 def to_json(lines: Sequence[Line], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,17 @@ from scipy import ndimage
 
 from convdip.display.colours import N_LEVELS, Rgb, activity_table, grey
 from convdip.display.raster import average_blocks, rasterise
-from convdip.display.view import FOUR_VIEWS, Camera, Projection, SurfaceName, project, surface
+from convdip.display.view import (
+    FOUR_VIEWS,
+    Camera,
+    Hemisphere,
+    Projection,
+    SurfaceName,
+    View,
+    project,
+    standard_camera,
+    surface,
+)
 from convdip.head import Head
 
 # Below this share of the scale a source is not drawn: what the paper's figures leave out.
@@ -42,6 +52,7 @@ class Look:
 
 DARK = Look((0.06, 0.067, 0.08), 0.62, 0.38)
 LIGHT_LOOK = Look((0.97, 0.97, 0.96), 0.86, 0.62)
+PAPER = Look((1.0, 1.0, 1.0), 0.86, 0.62)
 
 
 class CortexPicture:
@@ -261,3 +272,41 @@ def draw_cortex(
     limit = float(strength.max()) if limit_nam is None else limit_nam
     picture = CortexPicture(head, width, height, surface_name, cameras, look)
     return picture.draw(strength / max(limit, 1e-30))
+
+
+def draw_hemisphere(
+    head: Head,
+    values: NDArray[np.floating],
+    hemisphere: Hemisphere,
+    view: View = "lateral",
+    width: int = 480,
+    height: int = 360,
+    look: Look = PAPER,
+) -> NDArray[np.uint8]:
+    """Draw a source map on one inflated hemisphere, as the paper's figures do.
+
+    Colours run to the maximum of the whole map, over both hemispheres; nothing is drawn below
+    25 % of it.
+
+    Parameters
+    ----------
+    head : Head
+    values : ndarray, shape (n_dipoles,)
+        Source map in any unit; its absolute value is drawn.
+    hemisphere : 'left' or 'right'
+    view : 'lateral', 'medial' or 'ventral'
+    width, height : int
+        In pixels.
+    look : Look
+
+    Returns
+    -------
+    picture : ndarray of uint8, shape (height, width, 3)
+        Red, green, blue.
+
+    See Also
+    --------
+    convdip.display.view.best_view : The view that faces a map's maximum.
+    """
+    cameras = (standard_camera(hemisphere, view),)
+    return draw_cortex(head, values, width, height, cameras=cameras, look=look)

@@ -12,6 +12,9 @@ from convdip.head import Head
 
 SurfaceName = Literal["inflated", "pial", "white"]
 SURFACES: tuple[SurfaceName, ...] = ("inflated", "pial", "white")
+Hemisphere = Literal["left", "right"]
+View = Literal["lateral", "medial", "ventral"]
+VIEWS: tuple[View, ...] = ("lateral", "medial", "ventral")
 Float = NDArray[np.float64]
 
 # Between the hemispheres where both are seen at once, so that the medial walls are.
@@ -44,11 +47,28 @@ class Camera:
     towards: tuple[float, float, float]
 
 
+def standard_camera(hemisphere: Hemisphere, view: View) -> Camera:
+    """Return the camera of a standard view of one hemisphere.
+
+    Parameters
+    ----------
+    hemisphere : 'left' or 'right'
+    view : 'lateral', 'medial' or 'ventral'
+        The ventral view has the front of the head on the left.
+    """
+    name = f"{hemisphere}, {view}"
+    if view == "ventral":
+        return Camera(name, (hemisphere,), (0, -1, 0), (-1, 0, 0), (0, 0, -1))
+    from_right = (hemisphere == "right") == (view == "lateral")
+    side = 1 if from_right else -1
+    return Camera(name, (hemisphere,), (0, side, 0), (0, 0, 1), (side, 0, 0))
+
+
 FOUR_VIEWS = (
-    Camera("left, lateral", ("left",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
-    Camera("right, lateral", ("right",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
-    Camera("left, medial", ("left",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
-    Camera("right, medial", ("right",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
+    standard_camera("left", "lateral"),
+    standard_camera("right", "lateral"),
+    standard_camera("left", "medial"),
+    standard_camera("right", "medial"),
 )
 
 
@@ -101,6 +121,22 @@ def surface(head: Head, name: SurfaceName) -> Surface:
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     is_left = np.arange(head.n_dipoles) < head.n_left
     return Surface(places_m, head.triangles, normals, is_left)
+
+
+def best_view(head: Head, values: NDArray[np.floating]) -> tuple[Hemisphere, View]:
+    """Return the standard view that faces a map's maximum most directly.
+
+    Parameters
+    ----------
+    head : Head
+    values : ndarray, shape (n_dipoles,)
+        Source map in any unit; its sign is ignored.
+    """
+    strongest = int(np.abs(values).argmax())
+    hemisphere: Hemisphere = "left" if strongest < head.n_left else "right"
+    outward = surface(head, "inflated").normals[strongest]
+    facing = [float(outward @ standard_camera(hemisphere, view).towards) for view in VIEWS]
+    return hemisphere, VIEWS[int(np.argmax(facing))]
 
 
 @dataclass(frozen=True)

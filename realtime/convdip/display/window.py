@@ -28,7 +28,7 @@ from convdip.display.panels import (
     RegionList,
     ScalpWidget,
 )
-from convdip.display.places import told_space
+from convdip.display.places import coordinate_system
 from convdip.display.playback import Playback
 from convdip.display.preferences import Settings
 from convdip.display.recording import GifRecorder, new_file
@@ -341,7 +341,7 @@ class Window(QMainWindow):
         assert service is not None
         self.pages.setCurrentIndex(1)
         if service.head is not self.cortex.head:
-            self.cortex.show_head(service.head, *told_space(service.bundle))
+            self.cortex.show_head(service.head, *coordinate_system(service.bundle))
             self._pin(None)
         self.scalp.show_head(service.head, service.provenance.interpolated)
         self.strip.show_head(service.head, service.provenance.interpolated, service.sfreq_hz)
