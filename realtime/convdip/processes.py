@@ -1,4 +1,4 @@
-"""Commands of this program as processes beside this one, with LSL streams of their own."""
+"""Run commands of this program as child processes, with LSL streams of their own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
@@ -28,7 +29,7 @@ STOP_S = 10.0
 
 @contextmanager
 def private_lsl() -> Iterator[dict[str, str]]:
-    """Keep LSL on this computer and in a session of its own; give the environment for it.
+    """Keep LSL on this computer and in its own session; yield the environment for children.
 
     Child processes read the same settings from it. In this process LSL must not have been used
     yet.
@@ -99,9 +100,8 @@ class Process:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it was stopped by a signal and could go on (Linux)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-        return fields.split()[0] == "T"
+        """Whether it is stopped by a signal, as in a debugger."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     def end(self) -> str:
         """Stop the command and return what it printed."""
@@ -126,7 +126,7 @@ class Process:
         printed = self.end().splitlines()
         self.check_alive()
         if not printed:
-            raise StreamError(f"'{self.name}' did not end as it should: no summary from it")
+            raise StreamError(f"'{self.name}' ended without a summary")
         last: dict[str, Any] = json.loads(printed[-1])
         return last
 

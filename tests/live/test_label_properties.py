@@ -101,7 +101,7 @@ def test_a_second_channel_for_an_electrode_is_refused(data, stream):
     place = data.draw(st.integers(0, len(labels)))
     labels.insert(place, data.draw(decorated(name)))
     units.insert(place, "uV")
-    with pytest.raises(MontageError, match=f"both mean electrode {name}:"):
+    with pytest.raises(MontageError, match=f"are both electrode {name}:"):
         match_montage(labels, units, ELECTRODES)
 
 

@@ -189,7 +189,7 @@ def test_another_stream_is_not_taken_for_the_one_that_was_lost(convdip, said, sh
     del sender
     said(0, "waiting for it to come back")
     other = eeg_outlet(unique, channels[::-1], 250.0, f"id-{unique}")
-    said(0, "not taken up: stream")
+    said(0, "ignoring stream: stream")
     assert service.poll() is None
     del other
     sender = eeg_outlet(unique, channels, 250.0, f"id-{unique}")

@@ -49,6 +49,15 @@ EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--json", "--model")
 WRITTEN = ("evaluation-quick.json", "evaluation-quick.md")
 
 
+def report_of(folder, bundle, name):
+    """Return what the evaluation of a bundle wrote."""
+    return (folder / "evaluations" / bundle / name).read_bytes()
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def train(*arguments, cwd, **environment):
     """Run the command line in a process of its own."""
     return subprocess.run(
@@ -74,10 +83,12 @@ def everything(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(everything):
-    """The folder, and the evaluation of its bundle with one thread."""
+    """The folder, and the evaluation of its bundle with one thread; the bundle stays as it is."""
     folder, _ = everything
+    exported = contents(folder / "bundle")
     done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
+    assert contents(folder / "bundle") == exported
     return folder, json.loads(done.stdout.splitlines()[-1])
 
 
@@ -98,8 +109,8 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, conv
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
 
 
-def test_a_bundle_is_carried_over_to_the_head_of_somebody_else(everything, call, bert):
-    """In a tenth of the samples."""
+def test_a_bundle_is_transferred_to_another_head(everything, call, bert):
+    """With a tenth of the samples."""
     folder, _ = everything
     trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
     command = ("all", "--from", "bundle", "--cache", "cache", "--output", "bert")
@@ -122,7 +133,7 @@ def test_a_bundle_is_carried_over_to_the_head_of_somebody_else(everything, call,
 
 def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
     folder, table = evaluated
-    assert table == json.loads((folder / "bundle" / WRITTEN[0]).read_bytes())
+    assert table == json.loads(report_of(folder, "bundle", WRITTEN[0]))
     single = table["sets"]["single"]
     assert single["n"] == 100
     methods = single["methods"]
@@ -139,7 +150,7 @@ def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
         assert low <= method["auc"]["mean"] <= high
     assert "ghosts" in single["won_by_nothing"]["mean"]
     assert single["tests"]["all"]["auc"]["bundle | random map"]["p"] < 1e-5
-    report = (folder / "bundle" / WRITTEN[1]).read_text(encoding="utf-8")
+    report = report_of(folder, "bundle", WRITTEN[1]).decode()
     assert "ghosts (a sample) ⚠" in report
     assert "right median nerve" in report.lower()
 
@@ -171,7 +182,7 @@ def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated)
     done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
     for name in WRITTEN:
-        first, second = ((folder / bundle / name).read_bytes() for bundle in ("bundle", "bundl2"))
+        first, second = (report_of(folder, bundle, name) for bundle in ("bundle", "bundl2"))
         assert second.replace(b"bundl2", b"bundle") == first
     after = set(kept.iterdir())
     assert set(before) < after
@@ -183,13 +194,15 @@ def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated)
 
 def test_figures_are_drawn_from_what_was_scored(evaluated, call):
     folder, _ = evaluated
+    exported = contents(folder / "bundle")
     done = call(
         "convdip_training", "figures", "--quick", "--cache", "cache", "--model", "bundle",
-        cwd=folder,
+        "--out", "results", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    names = {path.name for path in (folder / "bundle" / "figures-quick").glob("*.png")}
+    names = {path.name for path in (folder / "results" / "figures-quick").glob("*.png")}
     assert {"figure-2-extent.png", "figure-A2-four-sources.png", "real-SEP-N20.png"} <= names
+    assert contents(folder / "bundle") == exported
 
 
 def is_one_clear_line(done, message):
@@ -209,7 +222,7 @@ def is_one_clear_line(done, message):
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
-        (("precision", "--model", "nonesuch"), "no model at 'nonesuch'"),
+        (("evaluate", "--out", "file.txt"), "--out is file.txt: expected a folder"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",
@@ -217,14 +230,16 @@ def is_one_clear_line(done, message):
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path, call, arguments, message):
-    is_one_clear_line(call("convdip_training", *arguments, "--cache", tmp_path), message)
+    (tmp_path / "file.txt").touch()
+    done = call("convdip_training", *arguments, "--cache", tmp_path, cwd=tmp_path)
+    is_one_clear_line(done, message)
 
 
 def test_a_mistake_is_one_clear_line_in_a_process_of_its_own(tmp_path):
     is_one_clear_line(train("fit", "--preset", "nonesuch", cwd=tmp_path), "no preset 'nonesuch'")
 
 
-def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
+def test_a_stop_is_no_error_and_says_that_the_command_resumes(tmp_path):
     command = [sys.executable, "-m", "convdip_training", "head", "--cache", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         for line in process.stderr:
@@ -233,5 +248,5 @@ def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
         assert process.wait(60) == 130
-    assert "stopped; the same command goes on from here" in said
+    assert "stopped; the same command resumes from here" in said
     assert "Traceback" not in said

@@ -10,7 +10,6 @@ from convdip_training.evaluation.real import (
     image_real,
     load_real,
     median_nerve,
-    mni_mm,
     pictures,
     targets,
 )
@@ -68,16 +67,6 @@ def test_what_is_not_there_is_left_out_and_said(shipped, tmp_path, caplog):
     assert [real.name for real in found] == ["SEP N20", "SEP P30"]
     for name in ("faces_n170", "uci_vep", "erpcore_p3"):
         assert name in caplog.text
-
-
-def test_mni_coordinates_agree_with_mne(shipped):
-    """MNE's own for fsaverage are MNI305; MNI152 is a few millimetres from there."""
-    places = shipped.head.dipoles_m[::500]
-    moved = np.array([mni_mm(place) for place in places])
-    assert np.abs(moved - places * 1e3).max() < 5
-    # FreeSurfer's page gives this example.
-    example = mni_mm(np.array([0.010, -0.020, 0.035], np.float32))
-    np.testing.assert_allclose(example, [10.695, -18.409, 36.137], atol=0.01)
 
 
 def test_data_are_looked_for_where_the_documentation_says(recording):

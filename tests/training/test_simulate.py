@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from convdip.sources.patches import patch_dictionary
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import Family
 from convdip_training.config import SimulationConfig
 from convdip_training.simulate import Simulator
 

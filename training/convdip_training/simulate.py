@@ -1,17 +1,18 @@
 """Simulated samples: (EEG at the ERP peak, sources), as many as asked for (section 2.2).
 
-Sources may lie on a finer cortex than the model's, and in other heads (`family`): what
-is learnt then does not hang on one lead field.
+Sources may lie on a finer cortex than the model's and in other heads (`family`), so that what is
+learnt does not depend on one lead field.
 
 Only the peak of the averaged ERP reaches the network, and everything up to it is linear, so
 no time series is needed: the EEG of a sample is a weighted sum of projected patches plus the
-mean of ``n_trials`` noise draws. These are taken at any time of a segment, not at the time of the
-peak alone, for more variety from the same recordings; since the baseline correction quiets the
-first 100 ms, that makes the noise 2–3 % weaker.
+mean of ``n_trials`` noise draws. These are taken at any time of a segment, not only at the time of
+the peak, for more variety from the same recordings; as the baseline correction lowers the first
+100 ms, that makes the noise 2–3 % weaker.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 
@@ -22,14 +23,15 @@ from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import Family, nearest_mean
+from convdip_training.anatomy.families import Family, TrainingFamily
+from convdip_training.anatomy.resample import resampling
 from convdip_training.config import SimulationConfig
 
 log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 NAM = 1e-9
-# So many parts of a batch are of one head each: a product for each sample would take longer.
+# A batch has this many parts, each of one head: one product per sample would take longer.
 N_PARTS = 8
 
 
@@ -63,11 +65,11 @@ class Simulator:
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
         From `convdip_training.noise.noise_pool`.
     config : SimulationConfig
-    family : tuple of Head and Family, optional
-        From `solve_family.training_family`: sources lie on that cortex, and each
-        part of a batch is of another head. Without it, all samples are of ``head`` itself.
+    family : TrainingFamily, optional
+        Sources lie on its cortex, and each part of a batch comes from another head. Without it,
+        all samples come from ``head`` itself.
     n_heads : int
-        So many heads are drawn from the family.
+        Number of heads drawn from the family.
     """
 
     def __init__(
@@ -75,14 +77,14 @@ class Simulator:
         head: Head,
         noise: Float,
         config: SimulationConfig,
-        family: tuple[Head, Family] | None = None,
+        family: TrainingFamily | None = None,
         n_heads: int = 1,
     ) -> None:
         self.config = config
         rng = np.random.default_rng([len(noise), n_heads])
         cortex = head if family is None else family[0]
         self.n_dipoles = cortex.n_dipoles
-        self._to_model = carry_to(head, cortex)
+        self._to_model = resampling(head, cortex)
         heads = [head.lead_field] if family is None else _draw(family[1], n_heads, rng)
         self._lead_fields: Float = np.array([field.T for field in heads])
         self._repairs = _repairs(head, rng) if config.repaired else None
@@ -96,6 +98,12 @@ class Simulator:
         self._starts, self._ends = bounds[:, :-1], bounds[:, 1:]
         self._members = np.concatenate([patch.indices for patch in patches])
         self._distances = np.concatenate([patch.data for patch in patches])
+
+    def with_config(self, config: SimulationConfig) -> Simulator:
+        """Return a simulator of the same heads and noise with other ranges of sources and SNR."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     def batch(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw ``n`` samples."""
@@ -144,24 +152,6 @@ class Simulator:
             (values, self._members[members], rows), shape=(n, self.n_dipoles)
         )
         return np.where(present, seeds, -1), simulated
-
-
-def carry_to(head: Head, cortex: Head) -> sparse.csr_array:
-    """Return the matrix that carries sources of a finer cortex to a model's dipoles.
-
-    As in the evaluation, a dipole of the model takes the mean of its surroundings, so wide that
-    each dipole of the cortex counts for about three of the model's.
-
-    Returns
-    -------
-    matrix : sparse array, shape (n_fine_dipoles, n_dipoles)
-        To be multiplied from the right.
-    """
-    if cortex is head:
-        return sparse.eye_array(head.n_dipoles, dtype=np.float32, format="csr")
-    n_nearest = round(3 * cortex.n_dipoles / head.n_dipoles)
-    mean = nearest_mean(cortex.dipoles_m, head.dipoles_m, n_nearest)
-    return (mean.T * (cortex.n_dipoles / head.n_dipoles)).tocsr().astype(np.float32)
 
 
 def _draw(family: Family, n_heads: int, rng: np.random.Generator) -> list[Float]:

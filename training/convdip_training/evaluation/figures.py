@@ -10,6 +10,8 @@ from typing import Any
 
 import mne
 import numpy as np
+from convdip.display.cortex import draw_hemisphere
+from convdip.display.view import Hemisphere, View, best_view
 from convdip.head import Head
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,16 +19,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from convdip_training.anatomy.forward import place_electrodes, standard_places_m
+from convdip_training.anatomy.caps import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
-from convdip_training.cortex import View, best_view, draw_cortex
-from convdip_training.evaluation.evaluate import Laboratory, Scores
+from convdip_training.evaluation.aggregate import GROUP_TITLES, SMALLEST_GROUP, members
+from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.real import RealErp
+from convdip_training.evaluation.scores import Scores
 from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from convdip_training.evaluation.statistics import bootstrap_intervals
-from convdip_training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
 
 Float = NDArray[np.float64]
 
@@ -57,14 +59,14 @@ class Example:
     maps : dict of ndarray, shape (n_dipoles,)
         By title, the truth first where there is one.
     views : sequence of (hemisphere, view)
-        A row each.
+        One row each.
     """
 
     title: str
     erp: Erp
     start_ms: float
     maps: dict[str, NDArray[np.floating[Any]]]
-    views: Sequence[tuple[str, View]]
+    views: Sequence[tuple[Hemisphere, View]]
 
 
 def draw_figures(
@@ -187,7 +189,7 @@ def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
     sample = here.samples(scores.set)[int(by_auc[len(by_auc) // 2])]
     maps: dict[str, NDArray[np.floating[Any]]] = {"truth": sample.truth}
     maps |= {name: method(sample.erp) for name, method in here.methods.items()}
-    views: list[tuple[str, View]] = [best_view(here.bundle.head, sample.truth)]
+    views: list[tuple[Hemisphere, View]] = [best_view(here.head, sample.truth)]
     if n_sources > 1:
         views = [("left", "lateral"), ("left", "medial"), ("right", "lateral"), ("right", "medial")]
     title = f"Simulated, {scores.set.title}: one with {n_sources}, of median AUC"
@@ -202,7 +204,7 @@ def _real(here: Laboratory, real: RealErp) -> Figure:
 
 def _example(here: Laboratory, example: Example) -> Figure:
     """Draw the ERP, its topography at the peak, and every map on the cortex."""
-    head, erp = here.bundle.head, example.erp
+    head, erp = here.head, example.erp
     n_maps, n_views = len(example.maps), len(example.views)
     columns = min(5, n_maps)
     rows = -(-n_maps // columns)
@@ -224,7 +226,7 @@ def _example(here: Laboratory, example: Example) -> Figure:
     for k, (title, values) in enumerate(example.maps.items()):
         for v, (hemisphere, view) in enumerate(example.views):
             ax = axes[k // columns * n_views + v, k % columns]
-            draw_cortex(ax, head, values, hemisphere, view)
+            ax.imshow(draw_hemisphere(head, values, hemisphere, view))
             if v == 0:
                 ax.set_title(title, fontsize=9)
             if k % columns == 0:

@@ -17,8 +17,9 @@ from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import nearest_mean
+from convdip_training.anatomy.resample import nearest_mean
 from convdip_training.evaluation.sets import NAM, Sample, SetConfig
+from convdip_training.whitening import whitening_matrix
 
 Float = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class IdealObserver:
         mesh = alternative.triangles, alternative.dipoles_m
         patches = sparse.vstack(list(patch_distances(*mesh, range(low, high + 1))), format="csr")
         patches.data = fall_off(patches.data)
-        self._whitening = _whitening(noise)
+        self._whitening = whitening_matrix(noise)
         topographies = patches @ alternative.lead_field.T.astype(float)
         self._atoms = np.asarray(topographies @ self._whitening.T * NAM, np.float32)
         carry = nearest_mean(alternative.dipoles_m, model.dipoles_m, n_neighbours)
@@ -126,12 +127,3 @@ def _posterior(log_likelihood: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return probabilities, all moments and atoms being equally likely before."""
     likelihood = np.exp(log_likelihood - log_likelihood.max())
     return np.asarray(likelihood / likelihood.sum())
-
-
-def _whitening(noise: NDArray[np.float32]) -> Float:
-    """Return the matrix that makes one trial's noise white, shape (n_electrodes − 1, n_electrodes).
-
-    The average reference leaves one direction without noise, and without signal.
-    """
-    variances, directions = np.linalg.eigh(np.cov(noise.reshape(-1, noise.shape[-1]).T))
-    return np.asarray((directions[:, 1:] / np.sqrt(variances[1:])).T)

@@ -181,7 +181,7 @@ def local_maxima(values: Map, neighbours: NDArray[np.int64], dipoles_m: Map) -> 
 
     A dipole larger than each of its neighbours is one, if these are on average at least 20 %
     of the map's maximum and no larger local maximum lies within 30 mm. Of equal dipoles the first
-    counts as larger: a truth carried over from another grid has such neighbours now and then.
+    counts as larger: a truth resampled from another grid has such neighbours now and then.
 
     Parameters
     ----------

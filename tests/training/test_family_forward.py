@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip_training.anatomy.family import N_PLACES
-from convdip_training.anatomy.forward import build_head
-from convdip_training.anatomy.solve_family import training_family
+from convdip_training.anatomy.families import N_PLACES
+from convdip_training.anatomy.family_forward import training_family
+from convdip_training.anatomy.head_model import build_head
 from convdip_training.anatomy.template import package_folder
 from convdip_training.config import FamilyConfig, HeadConfig
 

@@ -1,4 +1,4 @@
-"""The evaluation for people: the tables of ``evaluation.md``, from the numbers of the JSON."""
+"""The evaluation for people: the tables of ``evaluation.md``, made from the numbers of the JSON."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from convdip_training.evaluation.evaluate import NOTHING, POWERS
+from convdip.markdown import markdown_table
+
+from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
 from convdip_training.evaluation.methods import FREE_LCMV
 from convdip_training.evaluation.metrics import METRICS
-from convdip_training.evaluation.summary import CALIBRATED, COLUMNS, GROUP_TITLES
+from convdip_training.evaluation.scores import NOTHING, POWERS
 
 Table = dict[str, Any]
 
@@ -21,18 +23,18 @@ PAPERS_METRICS = (
 FURTHER_METRICS = (
     "average_precision", "emd", "relative_nmse", CALIBRATED, "dispersion", "n_maxima",
 )  # fmt: skip
-# Digits after the point; 3 where nothing else is said.
+# Digits after the point; 3 for all other metrics.
 DIGITS = {
     **{name: 1 for name, metric in METRICS.items() if metric.unit in ("mm", "%")},
     **{name: 2 for name, metric in METRICS.items() if metric.unit == "a sample"},
     "nmse": 4, "relative_nmse": 2, CALIBRATED: 2,
 }  # fmt: skip
-# What the model is held against its rivals by.
+# What the model is compared with the baseline methods by.
 COMPARED = (
     "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "nmse", "emd",
 )  # fmt: skip
-# What the paper's text says (its two tables are not to be had): set, group or none, metric,
-# and the value of each method. ≈ marks what follows from a difference or a ratio in the text.
+# What the paper's text says (its two tables are not available): set, group or none, metric, and
+# the value of each method. ≈ marks what follows from a difference or a ratio in the text.
 PAPER = (
     ("single", None, "auc", {MODEL: "0.98", "eLORETA": "≥ 0.80", "LCMV": "0.95", "cMEM": "0.91"}),
     ("single", None, "peak_error", {MODEL: "11.05", "eLORETA": "≈ 13.3"}),
@@ -70,34 +72,34 @@ PAPERS_METHODS = (MODEL, "eLORETA", "LCMV", FREE_LCMV, "cMEM")
 WORDS = """\
 What is comparable, and what is not:
 
-- **The data are rebuilt from the paper's text.** Its code for the alternative head is not
-  public, its noise is not either; here noise is as named under each set. Orders count growth
+- **The data are reconstructed from the paper's text.** Neither its code for the alternative head
+  nor its noise is public; the noise used here is named under each set. Orders count growth
   iterations, the only reading that gives the paper's 19–91 dipoles.
 - **The paper does not say whether its values are means or medians**, except where it gives a
-  median. Both stand below.
-- **AUC** here takes all negatives of a pool, the paper as many as there are positives, by chance:
-  on average the same.
-- **LCMV free** (not in quick evaluations) is the same call of MNE with free orientations, whose
-  norm is taken. Maps are compared by their absolute values; signed or clipped at zero, the AUC
+  median. Both are given below.
+- **AUC** is computed here with all negatives of a pool, in the paper with as many as there are
+  positives, drawn at random; on average the two agree.
+- **LCMV free** (not in quick evaluations) is the same call of MNE with free orientations, of which
+  the norm is taken. Maps are compared by their absolute values; signed or clipped at zero, the AUC
   of LCMV with fixed orientations is lower.
-- **Correlations with the number of sources** stand in the paper without their sign.
-- **nMSE says little.** A patch is some 1–2 % of the cortex, so that a map of zeros has almost
-  the nMSE of the paper's best method. *Relative nMSE* divides by that of the zero map; its mean
-  is ruled by the smallest patches, so look at the median. *Calibrated*: each map is raised to
-  one power for each method, chosen on a validation set, which changes no rank of any dipole.
-- **Localisation error over all maxima, and found**, count only what was found: many maxima
-  everywhere win. Look at ghosts and the earth mover's distance beside them.
+- **Correlations with the number of sources** are given in the paper without their sign.
+- **nMSE says little.** A patch is some 1–2 % of the cortex, so a map of zeros has almost the nMSE
+  of the paper's best method. *Relative nMSE* divides by that of the zero map; its mean is dominated
+  by the smallest patches, so look at the median. *Calibrated*: all maps of a method are raised to
+  one power, chosen on a validation set, which leaves the ranks of the dipoles unchanged.
+- **Localisation error over all maxima, and found**, count only what was found, so many maxima
+  everywhere score best. Look at ghosts and the earth mover's distance as well.
 - **⚠** marks a column in which no method is better than a map of zeros or of random numbers.
-- **(n = …)**: so many samples have a value: the distance of the strongest dipoles is taken where
-  there is one source, and a map of zeros has no maximum, no dispersion and no earth to move.
+- **(n = …)**: the number of samples that have a value: the distance of the strongest dipoles is
+  defined for one source only; a map of zeros has no maximum, no dispersion and no earth to move.
 - **Earth mover's distance**: how far, on average, a map's earth must be moved to become the truth.
-  Dipoles are gathered at 400 places some 12 mm apart first, so that it is no finer than that.
-- **Rivals know more than the model**: the noise covariance of each sample's first 400 ms and,
-  LCMV, cMEM and γ-MAP, other time points. The model sees one sample of EEG. It knows what the
-  others do not: that sources are positive and patches round (γ-MAP knows the patches too).
-- **MSE** of LCMV, sLORETA and dSPM is left out (the paper leaves out LCMV): they give no moments.
-  The paper's MSE of cMEM and eLORETA is larger by six and eleven orders of magnitude than that
-  of a map of zeros, so its moments cannot have been in A·m.
+  Dipoles are first gathered at 400 places some 12 mm apart, so it is no finer than that.
+- **The baseline methods are given more than the model**: the noise covariance of each sample's
+  first 400 ms, and LCMV, cMEM and γ-MAP other time points. The model sees one sample of EEG. It
+  knows what they do not: that sources are positive and patches round (γ-MAP knows the patches too).
+- **MSE** is left out for LCMV, sLORETA and dSPM, which give no moments (the paper leaves out LCMV).
+  The paper's MSE of cMEM and eLORETA exceeds that of a map of zeros by six and eleven orders of
+  magnitude, so its moments cannot have been in A·m.
 """
 
 
@@ -107,7 +109,7 @@ def to_markdown(table: Table) -> str:
     Parameters
     ----------
     table : dict
-        From `convdip_training.evaluation.summary.summarise`, with ``real`` added.
+        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` added.
     """
     name = table["model"]["name"]
     extent = " (quick: 100 samples of two sets)" if table["quick"] else ""
@@ -115,39 +117,33 @@ def to_markdown(table: Table) -> str:
         f"# Evaluation of {name}{extent}",
         f"By `convdip-train evaluate{' --quick' if table['quick'] else ''}`, seed {table['seed']}, "
         f"model {table['model']['sha256'][:12]}. All numbers, with intervals and every test, are "
-        "in the JSON beside this file; `convdip-train figures` draws the pictures beside it.",
-        "Simulated EEG comes from an alternative head that no method sees: other electrode places, "
-        "conductivities and dipoles (section 2.1 of Hecker et al. 2021); that of the robust and "
-        "the stricter set, which quick evaluations leave out, from another head for each sample.",
-        "## Against the paper's numbers",
-        "Mean (median) here, then *in italics what the paper's text says*.",
+        "in the JSON beside this file; `convdip-train figures` draws the figures.",
+        "Simulated EEG comes from an alternative head that no method sees, with other electrode "
+        "positions, conductivities and dipoles (section 2.1 of Hecker et al. 2021); in the robust "
+        "and the stricter set, which quick evaluations leave out, each sample has another head.",
+        "## Compared with the paper's numbers",
+        "Mean (median) here, followed by *the value in the paper's text*.",
         _against_the_paper(table),
         _ranks(table),
         _beamformer(table),
         WORDS,
     ]
-    sections += ["## Where a rival is ahead", where_behind(table)]
+    sections += ["## Where a baseline method is ahead", where_behind(table)]
     for key, entry in table["sets"].items():
         sections += _set_sections(table, key, entry)
     sections += _real_sections(table["real"])
     if table["real_left_out"]:
-        sections.append(f"Left out, as not at hand: {', '.join(table['real_left_out'])}.")
+        sections.append(f"Not at hand, hence left out: {', '.join(table['real_left_out'])}.")
     sections.append(
-        "## Calibration\n\nPower that each method's maps are raised to for the calibrated "
+        "## Calibration\n\nPower to which each method's maps are raised for the calibrated "
         "relative nMSE: "
         + ", ".join(f"{method} {power:g}" for method, power in table["calibration"].items())
-        + f". {POWERS[-1]:g} is the largest that was tried: more would be better still, as "
-        "the zero map would."
+        + f". {POWERS[-1]:g} is the largest that was tried: a larger one would score better still, "
+        "as would the zero map."
     )
     versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
     sections.append(f"Made with {versions}.")
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
-
-
-def _grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = list(header)
-    lines = [header, ["---"] * len(header), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value: float | None, metric: str) -> str:
@@ -207,11 +203,11 @@ def _against_the_paper(table: Table) -> str:
         metric, fact = name.split(" ~ ")
         title = f"{METRICS[metric].title} with {fact.replace('n_', 'number of ')}"
         rows.append([f"{table['sets'][key]['title']}: r of {title}", *cells])
-    return _grid(["", *(column for _, column in methods)], rows)
+    return markdown_table(["", *(column for _, column in methods)], rows)
 
 
 def _ranks(table: Table) -> str:
-    """Say whether the rivals rank as in the paper."""
+    """Say whether the methods rank as in the paper."""
     single = table["sets"]["single"]["methods"]
     model = table["model"]["name"]
     auc, nmse_of = ({m: single[m][k]["mean"] for m in single} for k in ("auc", "nmse"))
@@ -230,7 +226,7 @@ def _ranks(table: Table) -> str:
 
 
 def _beamformer(table: Table) -> str:
-    """Say which of the two beamformers the paper's values look like."""
+    """Say which of the two beamformers the paper's values resemble."""
     single, multi = (table["sets"][key] for key in ("single", "multi"))
     many = multi["groups"]["sources"].get("≥ 5")
     if FREE_LCMV not in single["methods"] or many is None:
@@ -248,15 +244,15 @@ def _beamformer(table: Table) -> str:
     off = zip(here["LCMV"], here[FREE_LCMV], paper, strict=True)
     nearer = all(abs(free - said) < abs(fixed - said) for fixed, free, said in off)
     return (
-        "The paper's text gives LCMV an AUC of 0.95 for one source and about 0.72 for 1–10, and an "
-        "error of 29.41 mm where there are five or more, with fixed orientations. MNE's LCMV with "
+        "The paper's text gives LCMV, with fixed orientations, an AUC of 0.95 for one source and "
+        "about 0.72 for 1–10, and an error of 29.41 mm for five or more. MNE's LCMV with "
         f"fixed orientations has {words['LCMV']} here, with free ones {words[FREE_LCMV]}"
-        + (": the paper's seems to have had free orientations." if nearer else ".")
+        + (": the paper's appears to have had free orientations." if nearer else ".")
     )
 
 
 def where_behind(table: Table) -> str:
-    """List every set and group in which a rival's mean is better than the model's."""
+    """List every set and group in which a baseline method's mean is better than the model's."""
     model = table["model"]["name"]
     compared, behind = Counter[str](), Counter[str]()
     rows = []
@@ -294,11 +290,11 @@ def where_behind(table: Table) -> str:
         if compared[metric]
     )
     said = (
-        f"In how many means, of all samples of each set and of each group below, no rival is "
+        f"Number of means, over each set and each group below, in which no baseline method is "
         f"better than {model}: {counts}. Where one is:"
     )
-    header = ["set", "group", "n", "mean (median): the model, the best rival"]
-    return f"{said}\n\n{_grid(header, rows)}"
+    header = ["set", "group", "n", "mean (median): the model, the best baseline method"]
+    return f"{said}\n\n{markdown_table(header, rows)}"
 
 
 def _set_sections(table: Table, key: str, entry: Table) -> list[str]:
@@ -314,7 +310,7 @@ def _set_sections(table: Table, key: str, entry: Table) -> list[str]:
                 [method, *(_cell(row[m], which, m, entry["n"]) for m in shown)]
                 for method, row in entry["methods"].items()
             ]
-            sections.append(_grid(header, rows))
+            sections.append(markdown_table(header, rows))
     sections += [
         _group_section(kind, groups, entry) for kind, groups in entry["groups"].items() if groups
     ]
@@ -352,7 +348,7 @@ def _group_section(kind: str, groups: Table, entry: Table) -> str:
         for method in entry["methods"]:
             cells = [group["methods"][method][metric] for group in groups.values()]
             rows.append([method, *(_number(c["mean"] if c else None, metric) for c in cells)])
-        parts.append(_grid(header, rows))
+        parts.append(markdown_table(header, rows))
     if kind == "eccentricity" and {"20 mm", "80 mm"} <= set(groups):
         parts.append(
             "Drop-off (how much larger the localisation error is at 20 mm than at 80 mm): "
@@ -372,29 +368,29 @@ def _drop_off(groups: Table) -> str:
 
 
 def _test_section(model: str, entry: Table) -> str:
-    """Return the model's tests against each rival; d > 0 where its value is larger."""
+    """Return the model's tests against each baseline method; d > 0 if its value is larger."""
     metrics = ("auc", "peak_error", "maxima_error", "nmse", "emd", "average_precision")
     parts = [
         f"### Tests of {model}\n\nUnpaired permutation test of means, "
         f"{entry['tests']['permutations']:,} permutations (p is never below 1e−6): p, and in "
-        f"brackets Cohen's d, positive where {model} has the larger value. Unpaired as in the "
-        "paper, although all methods see the same samples; not corrected for the number of "
-        "tests. –: a method that has no value in some sample is not tested."
+        f"brackets Cohen's d, positive if {model} has the larger value. Unpaired as in the paper, "
+        "although all methods see the same samples; not corrected for the number of tests. "
+        "–: a method without a value in some sample is not tested."
     ]
     groups = sorted(set(entry["tests"]) - {"permutations"}, key=lambda name: name != "all")
     for where in groups:
         tests = entry["tests"][where]
         shown = [m for m in metrics if any(pair.startswith(f"{model} | ") for pair in tests[m])]
-        rivals = [method for method in entry["methods"] if method not in (model, *NOTHING)]
+        baselines = [method for method in entry["methods"] if method not in (model, *NOTHING)]
         rows = []
-        for rival in rivals:
+        for baseline in baselines:
             cells = []
             for metric in shown:
-                test = tests[metric].get(f"{model} | {rival}")
+                test = tests[metric].get(f"{model} | {baseline}")
                 cells.append(f"{_p(test['p'])} ({_signed(test['d'])})" if test else "–")
-            rows.append([rival, *cells])
+            rows.append([baseline, *cells])
         title = "all samples" if where == "all" else where
-        parts.append(_grid([title, *(METRICS[m].title for m in shown)], rows))
+        parts.append(markdown_table([title, *(METRICS[m].title for m in shown)], rows))
     return "\n\n".join(parts)
 
 
@@ -403,10 +399,9 @@ def _real_sections(real: list[Table]) -> list[str]:
         return []
     sections = [
         "## Real data",
-        "Where each method puts its maximum, at one sample of a real ERP. ✓: in a region where the "
-        "field expects it. Coordinates are MNI152, in mm; *distance* is from the expected place. "
-        "Methods that need single trials (LCMV) have only the average where no trials are "
-        "published.",
+        "The maximum of each method's map, for one sample of a real ERP. ✓: in a region where the "
+        "field expects it. Coordinates are MNI152, in mm; *distance* is to the expected position. "
+        "Methods that need single trials (LCMV) have only the average where none are published.",
     ]
     for erp in real:
         place = erp["expected"]["mni_mm"]
@@ -426,6 +421,6 @@ def _real_sections(real: list[Table]) -> list[str]:
         title = f"{erp['title'][0].upper()}{erp['title'][1:]}"
         sections.append(
             f"### {title} ({erp['name']}, {erp['time_ms']:.0f} ms)\n\n"
-            f"{erp['source']}. Expected: {regions}{where}.\n\n{_grid(header, rows)}"
+            f"{erp['source']}. Expected: {regions}{where}.\n\n{markdown_table(header, rows)}"
         )
     return sections

@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 from tqdm import tqdm
 
-from convdip_training.evaluation.evaluate import (
-    NOTHING,
-    POWERS,
-    Laboratory,
-    Scores,
-    package_versions,
-)
+from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.metrics import METRICS, Metric
+from convdip_training.evaluation.rounding import rounded
+from convdip_training.evaluation.scores import NOTHING, POWERS, Scores, package_versions
 from convdip_training.evaluation.sets import MULTI, NOISE, ROBUST, SINGLE, STRICT, VALIDATION
 from convdip_training.evaluation.statistics import (
     N_PERMUTATIONS,
@@ -43,7 +39,7 @@ GROUP_TITLES = {
     "sources": "number of sources",
     "snr": "SNR of the average",
     "skull": "conductivity of the skull, S/m",
-    "repaired": "number of repaired electrodes",
+    "repaired": "number of interpolated electrodes",
 }
 GROUPED = (
     "auc",
@@ -99,8 +95,8 @@ def _noise_words(here: Laboratory, scores: Scores) -> str:
     if not recordings:
         return "synthetic, of the alternative head"
     names = ", ".join(Path(name).name for name in recordings)
-    known = recordings == here.config.noise.recordings
-    return f"recorded: {names}{' (the model was trained with these too)' if known else ''}"
+    known = recordings == here.experiment.config.noise.recordings
+    return f"recorded: {names}{' (which the model was trained on, too)' if known else ''}"
 
 
 def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
@@ -125,7 +121,7 @@ def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
 
 
 def _statistics(values: Float, rng: np.random.Generator) -> Table | None:
-    """Return mean and median with their intervals; None where there is no value."""
+    """Return mean and median with their intervals; None if there is no value."""
     there = values[np.isfinite(values)]
     if not there.size:
         return None
@@ -141,7 +137,7 @@ def _statistics(values: Float, rng: np.random.Generator) -> Table | None:
 
 
 def won_by_nothing(methods: Table, which: str) -> list[str]:
-    """Return the metrics in which no method is better than a map that knows nothing.
+    """Return the metrics in which no method is better than an uninformed map.
 
     Parameters
     ----------
@@ -270,14 +266,3 @@ def _test_table(methods: list[str], values: Float, p: Float) -> Table:
                 d = cohens_d(values[i, :, k], values[j, :, k])
                 table[metric][f"{methods[i]} | {methods[j]}"] = {"p": p[i, j, k], "d": float(d)}
     return table
-
-
-def rounded(value: Any) -> Any:
-    """Return plain data with five significant digits; what is not finite becomes None."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.5g}") if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

@@ -1,4 +1,4 @@
-"""Solving families of heads: one boundary element model a skull, all places of the electrodes."""
+"""The lead fields of a family: one boundary element model per skull, for all electrode places."""
 
 from __future__ import annotations
 
@@ -14,17 +14,11 @@ import numpy as np
 from convdip.head import Head
 from numpy.typing import NDArray
 
-from convdip_training.anatomy.family import N_PLACES, Family
-from convdip_training.anatomy.forward import VERSION as HEAD_VERSION
-from convdip_training.anatomy.forward import (
-    Places,
-    assemble_head,
-    find_anatomy,
-    own_files,
-    place_electrodes,
-    solve_forward,
-    standard_places_m,
-)
+from convdip_training.anatomy.assemble import assemble_head
+from convdip_training.anatomy.caps import Places, place_electrodes, standard_places_m
+from convdip_training.anatomy.families import N_PLACES, Family, TrainingFamily
+from convdip_training.anatomy.forward import HEAD_VERSION, solve_forward
+from convdip_training.anatomy.subject import find_subject, own_files
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import FamilyConfig, HeadConfig
 
@@ -32,32 +26,29 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 
-# Changes with the code below, so that no family of older code is taken from the cache.
+# Increase with any change of the numbers below, so that no older family is taken from the cache.
 VERSION = 1
 
 
 def training_family(
     config: FamilyConfig, head: HeadConfig, seed: int, cache: Path
-) -> tuple[Head, Family]:
-    """Return the family that a training draws its heads from, from the cache where it is there.
+) -> TrainingFamily:
+    """Return the family that a training draws its heads from, from the cache if it is there.
 
-    Each skull takes over a minute otherwise.
+    Each skull that is not takes over a minute.
 
     Parameters
     ----------
     config : FamilyConfig
     head : HeadConfig
-        The head model in the middle of it.
+        The head model at its centre.
     seed : int
-        Of the electrodes' places.
+        Of the electrodes' displacement.
     cache : Path
 
     Returns
     -------
-    cortex : Head
-        The fine cortex that sources are simulated on, with one of the family's lead fields.
-    family : Family
-        Of that cortex's dipoles.
+    family : TrainingFamily
     """
     rng = np.random.default_rng([seed, 2])
     standard_m = standard_places_m(head.electrodes)
@@ -74,8 +65,9 @@ def training_family(
         member = replace(head, spacing=config.spacing, conductivity_s_m=(brain, skull_s_m, scalp))
         name = fingerprint(config, head, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(head))
         solved.append(keep_solved(cache, "fine", name, member, standard_m, places_m))
-    fields = np.array([np.load(places_path) for _, places_path in solved])
-    return Head.load(solved[0][0]), Family(fields, np.log(config.skull_s_m))
+    # Mapped, not loaded: at no time are there two copies of a few hundred megabytes.
+    fields = np.stack([np.load(places_path, mmap_mode="r") for _, places_path in solved])
+    return TrainingFamily(Head.load(solved[0][0]), Family(fields, np.log(config.skull_s_m)))
 
 
 def keep_solved(
@@ -86,25 +78,25 @@ def keep_solved(
     cap_m: dict[str, Places],
     places_m: Sequence[dict[str, Places]],
 ) -> tuple[Path, Path]:
-    """Solve a head for a cap and other places, unless the cache holds it, and return the files.
+    """Solve a head for a cap and further places unless the cache holds it; return its files.
 
     Parameters
     ----------
     cache : Path
     kind, content : str
-        What the files are called.
+        Parts of the files' names.
     config, cap_m, places_m
         As for `solve_places`.
 
     Returns
     -------
     head_path, places_path : Path
-        Head and lead fields at all places.
+        The head, and its lead fields at all places.
     """
     head_path, places_path = cache / f"{kind}-{content}.npz", cache / f"{kind}-places-{content}.npy"
     if not (head_path.is_file() and places_path.is_file()):
         skull_s_m = config.conductivity_s_m[1]
-        log.info("another head, skull %g S/m: a minute or two", skull_s_m)
+        log.info("lead field for a skull of %g S/m: a minute or two", skull_s_m)
         head, at_places = solve_places(config, cap_m, places_m)
         write_whole(places_path, partial(np.save, arr=at_places, allow_pickle=False))
         write_whole(head_path, head.save)
@@ -114,7 +106,7 @@ def keep_solved(
 def solve_places(
     config: HeadConfig, cap_m: dict[str, Places], places_m: Sequence[dict[str, Places]]
 ) -> tuple[Head, Float]:
-    """Solve one head for a cap and, in the same go, for other places of its electrodes.
+    """Solve one head for a cap and, in the same run, for further places of its electrodes.
 
     Parameters
     ----------
@@ -132,10 +124,10 @@ def solve_places(
     """
     named_m = {f"{name}-{i}": at for i, cap in enumerate(places_m) for name, at in cap.items()}
     with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
-        anatomy = find_anatomy(config, Path(scratch))
-        both = solve_forward(config, anatomy, place_electrodes({**cap_m, **named_m}))
+        subject = find_subject(config, Path(scratch))
+        both = solve_forward(config, subject, place_electrodes({**cap_m, **named_m}))
         cap = mne.pick_channels_forward(both, list(cap_m), ordered=True)
-        head = assemble_head(config, cap, anatomy)
+        head = assemble_head(config, cap, subject)
     rows = [both["sol"]["row_names"].index(name) for name in named_m]
     fields = np.asarray(both["sol"]["data"][rows], np.float32)
     return head, fields.reshape(len(places_m), len(cap_m), -1)

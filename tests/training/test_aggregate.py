@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from convdip_training.evaluation.evaluate import POWERS, Scores
+from convdip_training.evaluation.aggregate import best_powers, members, won_by_nothing
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.rounding import rounded
+from convdip_training.evaluation.scores import POWERS, Scores
 from convdip_training.evaluation.sets import MULTI, ROBUST, SINGLE, VALIDATION
-from convdip_training.evaluation.summary import best_powers, members, rounded, won_by_nothing
 
 
 def row(**values):

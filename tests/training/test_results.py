@@ -1,4 +1,4 @@
-from convdip_training.evaluation.report import COMPARED, where_behind
+from convdip_training.evaluation.results import COMPARED, where_behind
 
 
 def row(**values):
@@ -6,7 +6,7 @@ def row(**values):
     return dict.fromkeys(COMPARED) | {n: {"mean": v, "median": v} for n, v in values.items()}
 
 
-def test_every_group_in_which_a_rival_is_ahead_is_listed():
+def test_every_group_in_which_a_baseline_is_ahead_is_listed():
     ahead = {
         "mine": row(auc=0.9, emd=10.0, ghosts=0.0),
         "eLORETA": row(auc=0.8, emd=30.0, ghosts=0.0),

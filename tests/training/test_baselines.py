@@ -1,4 +1,4 @@
-"""The rivals on the bundle's head: what theory says of them must come out."""
+"""The baseline methods on the bundle's head: they must do what theory says."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from convdip_training.baselines.lcmv import Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
 from convdip_training.baselines.mne_objects import rank
 from convdip_training.evaluation.methods import Model, build_methods, method_names
+from convdip_training.experiment import Experiment
 
 
 def erp(head, sources, rng, noise=1e-3):
@@ -147,7 +148,7 @@ def linear_model(weights):
     return onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
 
 
-def test_a_model_named_like_a_rival_does_not_take_its_place(shipped):
+def test_a_model_named_like_a_baseline_does_not_take_its_place(shipped):
     named = replace(shipped, name="eLORETA")
     assert method_names(named, True)[:2] == ["eLORETA (model)", "eLORETA"]
 
@@ -155,7 +156,7 @@ def test_a_model_named_like_a_rival_does_not_take_its_place(shipped):
 def test_all_methods_answer_to_one_signature(shipped, tmp_path):
     rng = np.random.default_rng(0)
     one = erp(shipped.head, dipole(shipped.head, 1000), rng, noise=0.1)
-    methods = build_methods(shipped, True, tmp_path)
+    methods = build_methods(shipped, Experiment.of_bundle(shipped, tmp_path), True)
     assert list(methods) == method_names(shipped, True)
     for method in methods.values():
         estimate = method(one)
