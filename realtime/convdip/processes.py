@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from convdip.live.sender import resolve
 
 START_S = 30.0
 STOP_S = 10.0
+# Blocks of ports between liblsl's usual ones and those that systems give to outgoing connections.
+FIRST_PORT, PORTS_APART, N_PORT_BLOCKS = 17_000, 50, 300
 
 
 @contextmanager
@@ -33,7 +36,11 @@ def private_lsl() -> Iterator[dict[str, str]]:
 
     This process must not have used LSL yet.
     """
+    # liblsl finds the streams of one computer by asking its 32 usual ports. Where other programs'
+    # streams hold all of them, a new one would never be found: hence ports of its own.
+    base_port = FIRST_PORT + PORTS_APART * random.randrange(N_PORT_BLOCKS)
     content = (
+        f"[ports]\nBasePort = {base_port}\nPortRange = {PORTS_APART}\n"
         f"[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {{127.0.0.1}}\n"
         f"SessionID = convdip-{uuid.uuid4().hex}\n[log]\nlevel = -3\n"
     )
