@@ -1,5 +1,5 @@
 """Shared fixtures. LSL is settled here, before anything loads it: streams of the tests stay on
-this computer and in a session of their own, and child processes inherit that.
+this computer, in a session and on ports of their own, and child processes inherit that.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ settings.register_profile("convdip", deadline=None, derandomize=True)
 settings.load_profile("convdip")
 
 _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
+# liblsl finds streams on one computer by asking its 32 ports: where other programs have taken
+# them, as a second run of these tests would, new streams are not found at all.
+_base_port = 17_000 + 100 * (os.getpid() % 150)
 _lsl_settings.write(
     f"[lab]\nSessionID = test-{uuid.uuid4().hex}\nKnownPeers = {{127.0.0.1}}\n"
-    "[multicast]\nResolveScope = machine\n[ports]\nIPv6 = disable\n[log]\nlevel = -3\n"
+    "[multicast]\nResolveScope = machine\n"
+    f"[ports]\nBasePort = {_base_port}\nPortRange = 90\nIPv6 = disable\n[log]\nlevel = -3\n"
 )
 _lsl_settings.close()
 os.environ["LSLAPICFG"] = _lsl_settings.name

@@ -9,7 +9,8 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.live.backlog import MAX_BATCH, Backlog
-from convdip.live.inlet import Inlet, resolve
+from convdip.live.inlet import Inlet
+from convdip.live.sender import resolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
