@@ -34,7 +34,8 @@ def test_liblsl_is_quiet_unless_the_user_wants_its_notes(tmp_path, own):
         (tmp_path / "lsl_api.cfg").write_text(own)
     code = (
         "from convdip.terminal import quiet_lsl; quiet_lsl(); import pylsl;"
-        "o = pylsl.StreamOutlet(pylsl.StreamInfo('x', 'x', 1, source_id='x')); print(o.get_info().session_id())"
+        "outlet = pylsl.StreamOutlet(pylsl.StreamInfo('x', 'x', 1, source_id='x'));"
+        "print(outlet.get_info().session_id())"
     )
     env = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"}
     env["HOME"] = str(tmp_path)

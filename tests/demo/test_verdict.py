@@ -57,7 +57,7 @@ def test_a_lost_sample_is_not_well(toy_head, truth, right):
     places = np.delete(np.arange(1000), 500)
     report = judge(outcome(toy_head, places, right), truth, toy_head, "CPU", "m")
     assert (report.lost, report.ok) == (1, False)
-    assert report.complaint == "samples were lost"
+    assert report.complaint == "samples lost"
 
 
 def test_samples_missing_at_the_end_are_lost(toy_head, truth, right):

@@ -94,7 +94,7 @@ def test_frames_are_what_the_imager_gives(amplifier, unique):
                 done.set()
                 return
 
-    thread = threading.Thread(target=receive)
+    thread = threading.Thread(target=receive, daemon=True)
     thread.start()
     amplifier.connected()
     samples, stamps = amplifier.send(50)
@@ -113,14 +113,14 @@ def test_frames_are_what_the_imager_gives(amplifier, unique):
 
 def test_loss_return_and_gaps_travel_with_the_frames(amplifier, unique):
     frames = convdip.frames(input=unique, provider="cpu", precision="fp32")
-    stop = threading.Event()
+    stop, enough = threading.Event(), threading.Event()
     flags = []
     sending = threading.Thread(target=lambda: None)
 
     def receive():
-        flags.extend(frame.flags for frame in frames if not stop.is_set() or frames.close())
+        flags.extend(frame.flags for frame in frames if not enough.is_set() or frames.close())
 
-    receiving = threading.Thread(target=receive)
+    receiving = threading.Thread(target=receive, daemon=True)
     receiving.start()
     amplifier.connected()
     sending = keep_sending(amplifier, stop)
@@ -139,6 +139,10 @@ def test_loss_return_and_gaps_travel_with_the_frames(amplifier, unique):
         time.sleep(0.05)
     stop.set()
     sending.join()
+    enough.set()
+    amplifier.send(1)  # with this frame the receiver ends: left waiting, it would outlive the tests
+    receiving.join(20)
+    assert not receiving.is_alive()
     assert sum(f.n_missing for f in flags) == 30
     assert sum(f.is_resumed for f in flags) == 1
     assert not flags[0]

@@ -93,7 +93,7 @@ def test_too_few_electrodes_are_refused(shipped):
 
 def test_two_channels_for_one_electrode_are_refused(shipped):
     labels = [*shipped.head.channels, "T3"]
-    with pytest.raises(MontageError, match="'T7' and 'T3' both mean electrode T7"):
+    with pytest.raises(MontageError, match="'T7' and 'T3' are both electrode T7"):
         match_montage(labels, ["uV"] * len(labels), shipped.head.channels)
 
 

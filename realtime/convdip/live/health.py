@@ -1,4 +1,4 @@
-"""How the service does: samples in and out, gaps, backlog, and how old its output is."""
+"""The service's health: samples in and out, gaps, backlog, and the age of its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convdip.live.summary import Summary
 from convdip.machine import memory_mb
 from convdip.streams import AGE, PERCENTILES, QUALITY, STAGES
 
-# No sample for so long, or for 20 samples, is silence.
+# Silence: no sample for this long, or for the time of 20 samples.
 SILENCE_S = 1.0
 
 
@@ -42,11 +42,11 @@ class Health:
     n_overflowed : int
         Samples that came while the inlet's buffer was full.
     n_behind, n_behind_most : int
-        How many newer samples waited beside the last one taken, and the most that ever did.
+        Samples waiting behind the last one taken, and the most that ever did.
     is_over : bool
-        Whether too many wait.
+        Whether the backlog is too long.
     n_overloads : int
-        How often that began.
+        How often that happened.
     gaps : GapDetector
     n_losses : int
         How often the whole stream was lost.
@@ -116,7 +116,7 @@ class Health:
         self.n_overflowed += missing
 
     def queued(self, backlog: Backlog) -> None:
-        """Take note of what waits; after `published`."""
+        """Record the backlog; call after `published`."""
         self._is_settled |= backlog.n_behind < MAX_BATCH - 1
         self.n_behind = backlog.n_behind
         self.n_behind_most = max(self.n_behind_most, backlog.n_behind)
@@ -142,7 +142,7 @@ class Health:
         self.gaps.restart()
 
     def silence_s(self, now_s: float) -> float:
-        """Return for how long nothing has come, 0 where that is no longer than usual."""
+        """Return for how long nothing has come, 0 if no longer than usual."""
         quiet_s = now_s - self._last_news_s
         return quiet_s if quiet_s > max(SILENCE_S, 20 / self._sfreq_hz) else 0.0
 
@@ -205,7 +205,7 @@ def _json(value: np.float32) -> float | None:
 
 
 def status_line(health: Health, now_s: float) -> str:
-    """Return how the service does, for a terminal: what is wrong comes first, in capitals."""
+    """Return the health as a line for the terminal, problems first and in capitals."""
     stages = health.stages_ms()
     median, _, p99 = stages[AGE]
     parts = " + ".join(f"{stage} {stages[stage][0]:.2f}" for stage in STAGES)

@@ -134,8 +134,7 @@ class Imager:
 
         def image(first: int) -> None:
             rows = slice(first, first + batch)
-            frame = self._image(samples[rows], stamps[rows], moments_nam[rows])
-            fit[rows] = frame.goodness_of_fit
+            fit[rows] = self._image(samples[rows], stamps[rows], moments_nam[rows]).goodness_of_fit
 
         # Each core takes a batch of its own all the way, while it is in its cache. A CUDA graph
         # belongs to the thread that recorded it: there, one worker.

@@ -1,4 +1,4 @@
-"""Step 1: pull an EEG stream's samples, stamped on this computer's clock."""
+"""Step 1: pull the EEG stream's samples, time-stamped on this computer's clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convdip.streams import read_eeg
 
 # The longest block in liblsl: within it a stop is noticed and the health reported.
 PULL_TIMEOUT_S = 0.1
-# What an unread inlet keeps. liblsl's default, 360 s, is minutes of stale data.
+# How much an inlet buffers. liblsl's default, 360 s, is minutes of stale data.
 BUFFER_S = 5
 OPEN_TIMEOUT_S = 5.0
 CLOCK_PERIOD_S = 5.0
@@ -32,7 +32,7 @@ NUMERIC = {pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32}
 class Inlet:
     """An open EEG stream.
 
-    Time stamps come on this computer's LSL clock: a stream from this computer keeps its own,
+    Time stamps are on this computer's LSL clock: a stream from this computer keeps its own,
     one from another computer is shifted by liblsl's measured clock offset.
 
     Parameters
@@ -64,7 +64,7 @@ class Inlet:
         except (LslTimeoutError, LostError):
             raise StreamError(
                 f"stream {stream.name()!r} on {stream.hostname()} does not answer: it hangs, has "
-                "just ended, or a firewall is between (LSL needs UDP and TCP 16572–16604)"
+                "just ended, or a firewall blocks it (LSL needs UDP and TCP 16572–16604)"
             ) from None
         # The offset tells cloned computers of one name apart, the name computers whose
         # clocks happen to agree.
@@ -74,11 +74,11 @@ class Inlet:
         self._last_stamp = -np.inf
 
     def n_waiting(self) -> int:
-        """Return how many samples are there and not pulled yet, also after the stream ended."""
+        """Return how many samples wait to be pulled, also after the stream ended."""
         return int(self._inlet.samples_available())
 
     def pull(self, max_samples: int, *, wait: bool = True) -> EegChunk | None:
-        """Wait for the first sample and return all that are there, None for none yet.
+        """Wait for a sample and return all that wait, None if none came.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Inlet:
             if not len(timestamps):
                 return None
             if max_samples > 1 and self._inlet.samples_available():
-                # Lost in between: these samples are there, and the next call tells.
+                # If the stream is lost in between, these samples still count; the next call raises.
                 with suppress(LostError):
                     more, more_timestamps = self._inlet.pull_chunk(
                         timeout=0.0, max_samples=max_samples - 1, as_numpy=True

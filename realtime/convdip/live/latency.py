@@ -1,4 +1,4 @@
-"""How old samples are at each stage of their way, over the latest few thousand."""
+"""Age of the samples at each stage, over the latest few thousand."""
 
 from __future__ import annotations
 

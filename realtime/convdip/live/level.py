@@ -1,4 +1,4 @@
-"""Whether the EEG's level is that of EEG."""
+"""A check that the signal's level is that of EEG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EEG_LEVEL_V = (0.2e-6, 1e-3)
 class LevelCheck:
     """Checks the level of the first second of EEG.
 
-    A stream that states a wrong unit is a million times off, and nothing else would tell.
+    A stream that states a wrong unit is off by orders of magnitude, and nothing else would tell.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Step 2: which channel of the stream is which electrode of the model, and in what unit."""
+"""Step 2: match the stream's channels with the model's electrodes, and convert to volts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convdip.errors import MontageError
 
-# Older 10-20 names of the same places.
+# Older names of the same 10-20 positions.
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
 # «EEG Fp1-REF», «Fp1-A2»: a reference behind the name. Any other second name makes the channel
@@ -34,10 +34,10 @@ MIN_ELECTRODES = 20
 
 
 def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
-    """Return which of the electrodes a channel label means, or None.
+    """Return the electrode that a channel label names, or None.
 
-    Case, surrounding dots and blanks, ``EEG`` in front and a reference behind are ignored;
-    T3, T4, T5 and T6 are T7, T8, P7 and P8.
+    Ignores case, surrounding dots and blanks, a leading ``EEG`` and a trailing reference; reads
+    T3, T4, T5 and T6 as T7, T8, P7 and P8.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
 
 
 def stated_reference(label: str) -> str:
-    """Return the reference that a channel label names behind the electrode, or nothing."""
+    """Return the reference that follows the electrode in a channel label, or an empty string."""
     match = _LABEL.match(label.strip(" .").upper())
     return (match["reference"] or "") if match else ""
 
@@ -70,7 +70,7 @@ def volts_per_unit(unit: str, label: str | None = None) -> float:
     Raises
     ------
     MontageError
-        If the unit is missing or unknown: a guess could be a million times off.
+        If the unit is missing or unknown: a guess could be off by a factor of a million.
     """
     factor = VOLTS.get(unit.strip().lower())
     if factor is None:
@@ -95,7 +95,7 @@ class Montage:
     missing : tuple of str
         Electrodes that the stream does not have, to be interpolated.
     unused : tuple of str
-        Channels of the stream that are no electrode of the model.
+        Channels of the stream that are not electrodes of the model.
     """
 
     to_volts: NDArray[np.float64]
@@ -126,7 +126,7 @@ def match_montage(
     electrodes : sequence of str
         The model's electrodes, in order.
     at_least : int
-        Fewest electrodes that must be there.
+        Fewest electrodes required.
 
     Raises
     ------
@@ -144,8 +144,8 @@ def match_montage(
             continue
         if name in channel_of:
             raise MontageError(
-                f"channels {channel_of[name]!r} and {label!r} both mean electrode {name}: "
-                "rename or leave out one in the sender"
+                f"channels {channel_of[name]!r} and {label!r} are both electrode {name}: rename or "
+                "remove one in the sender"
             )
         channel_of[name] = label
         to_volts[electrodes.index(name), index] = volts_per_unit(unit, label)

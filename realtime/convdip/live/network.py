@@ -27,7 +27,7 @@ Precision = Literal["auto", "fp32", "int8"]
 Float = NDArray[np.float32]
 
 PIXELS = (7, 11, 1)
-# Samples a run of a long recording on the CPU: beyond, little is gained.
+# Batch for long recordings on the CPU: larger ones gain little.
 CPU_BATCH = 256
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64, 1024)
 
@@ -40,7 +40,7 @@ class Network:
     model : bytes
         The ONNX file.
     head : Head
-        Its electrodes and dipoles are what the model must take and give.
+        The model must match its electrodes and dipoles.
     provider : 'auto', 'cuda' or 'cpu'
         ``auto`` takes CUDA where it works and says so where it does not.
     threads : int
@@ -117,7 +117,7 @@ class Network:
 
     @property
     def words(self) -> str:
-        """What was chosen, for people: provider, precision and threads."""
+        """Provider, precision and threads, for people."""
         if self.provider != "CPUExecutionProvider":
             return self.provider
         return f"{self.provider}, {self.precision}, {self.threads} thread{'s'[: self.threads - 1]}"

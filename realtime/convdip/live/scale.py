@@ -34,7 +34,9 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
     goodness_of_fit : ndarray, shape (n_times,)
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
-    projected = maps @ lead_field.T
+    # Dot products instead of a matrix product: BLAS would wake its threads for it, which delays
+    # a sample and takes cores from the host program.
+    projected = np.vecdot(maps[:, None], lead_field)
     overlap = np.vecdot(eeg, projected)
     power = np.vecdot(projected, projected)
     eeg_power = np.vecdot(eeg, eeg)

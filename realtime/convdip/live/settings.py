@@ -20,25 +20,24 @@ class Settings:
     Attributes
     ----------
     input : str or None
-        Name of the EEG stream to read; without it, the only EEG stream there is.
+        Name of the EEG stream; without it, the only EEG stream there is.
     name : str
-        Stem of the published streams' names: NAME-Sources.
+        Prefix of the published streams: NAME-Sources, NAME-Quality, NAME-Events.
     model : str
         Model bundle: a folder, or the name of a shipped one.
     provider : 'auto', 'cuda' or 'cpu'
         Where the network runs; auto uses CUDA where it works.
     precision : 'auto', 'fp32' or 'int8'
-        Of the network's weights on the CPU: int8 is faster; maps change slightly. auto uses it
-        only where they do not.
+        Precision of the weights on the CPU: int8 is faster; maps change slightly. auto uses it
+        only if they do not.
     overload : 'all' or 'latest'
-        When more than max_backlog_s of EEG waits: still image every sample, or drop all but the
-        newest.
+        What to do in an overload: image every sample all the same, or only the newest.
     max_backlog_s : float
-        A backlog longer than this is reported as an overload.
+        A backlog longer than this, in seconds, is an overload.
     unit : str or None
-        Unit of the stream's channels, where the stream does not state it or states it wrongly.
+        Unit of the EEG, where the stream states none or a wrong one.
     wait_s : float
-        How long to look for the stream before giving up, in seconds.
+        How long to look for the stream, in seconds.
     """
 
     input: str | None = None

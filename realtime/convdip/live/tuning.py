@@ -1,4 +1,4 @@
-"""How a bundle's network runs fastest here: provider, precision and threads, by trial."""
+"""Find by trial how a bundle's network runs fastest here: provider, precision, threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Largest deviation from fp32, as a share of a map's maximum, at which two maps are the same.
 SAME_MAP = 1e-3
-# The choice at start: so many runs of each candidate, so far apart.
+# Each candidate is timed over this many runs, this far apart.
 N_TRIED, TRIED_EVERY_S = 60, 0.002
 # More threads take cores from LSL, the amplifier's program and the display: half of the cores
 # at most, and only where they are worth it.
@@ -42,7 +42,7 @@ def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Ne
     Raises
     ------
     BundleError
-        If the bundle does not hold the precision, or its model is no such network.
+        If the bundle lacks the precision, or its model breaks the contract.
     ProviderError
         If CUDA is asked for and cannot be had.
     """
@@ -73,9 +73,9 @@ def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Ne
 
 
 def _quickest(candidates: list[Network]) -> Network:
-    """Time networks by turns, paced like the samples of a stream, and return the best.
+    """Time networks in turns, paced like the samples of a stream, and return the best.
 
-    Without the pauses the weights would stay in the cache, and all look better than they are.
+    Without the pauses the weights would stay in the cache, and all would look better than they are.
     """
     times_ms: dict[Network, list[float]] = {network: [] for network in candidates}
     if len(candidates) > 1:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convdip.errors import ConfigError
 from convdip.streams import eeg_info
 
-# Samples that fall due within this time go out together; below 1 / BLOCK_S Hz, one by one.
+# Samples due within this time are sent together; below 1 / BLOCK_S Hz, one by one.
 BLOCK_S = 0.002
 # After the last sample, liblsl still has to hand it to the clients.
 LINGER_S = 1.0

@@ -74,7 +74,7 @@ class Session:
 
 
 def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
-    """Raise a ConfigError if there can be no such session: no source in it, or out of range."""
+    """Raise a ConfigError if the session would hold no source, or a value is out of range."""
     if not SOURCE_S <= seconds <= MAX_S:
         raise ConfigError(f"`seconds` is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
     if not 50 <= sfreq_hz <= 5000:

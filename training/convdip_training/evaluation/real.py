@@ -177,7 +177,7 @@ def pictures(path: Path, head: Head) -> RealErp:
     epochs = mne.read_epochs(path)
     trials = epochs.get_data(picks="eeg")
     names = mne.pick_info(epochs.info, mne.pick_types(epochs.info, eeg=True))["ch_names"]
-    eeg = np.array([_at_electrodes(trial.T, names, head) for trial in trials])
+    eeg = _at_electrodes(trials.swapaxes(1, 2), names, head)
     # There is no sample before the stimulus; nothing happens in the first 50 ms after it.
     n_baseline = int(np.searchsorted(epochs.times, 0.05))
     eeg -= eeg[:, :n_baseline].mean(axis=1, keepdims=True)
@@ -222,15 +222,27 @@ def _at_electrodes(samples: Float, labels: list[str], head: Head) -> Float:
     """Return samples at the model's electrodes, average-referenced, in volts.
 
     Missing electrodes are interpolated from all others, also those that the model has not.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (..., n_channels)
+        In volts.
+    labels : list of str, length n_channels
+    head : Head
+
+    Returns
+    -------
+    eeg : ndarray, shape (..., n_electrodes)
     """
-    known = {electrode_name(label, _ten_five()): i for i, label in enumerate(labels)}
+    electrodes = _ten_five()
+    known = {electrode_name(label, electrodes): i for i, label in enumerate(labels)}
     extra = [name for name in known if name is not None and name not in head.channels]
     names = (*head.channels, *extra)
     places_m = np.array([*standard_places_m(names).values()], np.float32)
     missing = [i for i, name in enumerate(names) if name not in known]
     there = [i for i, name in enumerate(names) if name in known]
     spline = spherical_spline(places_m, missing)[: head.n_electrodes, there]
-    recorded = samples[:, [known[names[i]] for i in there]]
+    recorded = samples[..., [known[names[i]] for i in there]]
     return np.asarray(recorded @ (average_reference(head.n_electrodes) @ spline).T)
 
 
