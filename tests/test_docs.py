@@ -316,6 +316,9 @@ def test_versions_agree() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\nversion: {project['version']}\n" in citation
+    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    [ours] = [package for package in locked if package["name"] == project["name"]]
+    assert ours["version"] == project["version"]
     assert re.search(rf"^## {re.escape(project['version'])} – \d{{4}}-\d\d-\d\d$", changes, re.M)
 
 

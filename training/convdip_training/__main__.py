@@ -36,11 +36,11 @@ app = App(
     name="convdip-train",
     help="Train ConvDip on simulated EEG, export it as a model bundle, evaluate any bundle.",
     version=lambda: version("convdip-realtime"),
-    help_format="plaintext",
+    help_format="markdown",
     suppress_keyboard_interrupt=False,  # main handles Ctrl-C
 )
 
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 
 
 @Parameter(name="*")
