@@ -265,7 +265,7 @@ def call(
             root.setLevel(level)
             for number, answer in answers.items():
                 signal.signal(number, answer)
-        return Ended(ended.value.code or 0, *capsys.readouterr())
+        return Ended(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
 

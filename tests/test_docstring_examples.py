@@ -15,7 +15,7 @@ import pytest
 def modules_with_examples() -> list[str]:
     found = []
     for package in (convdip, convdip_training):
-        root = Path(package.__file__).parent
+        root = Path(str(package.__file__)).parent
         for path in sorted(root.rglob("*.py")):
             if ">>> " in path.read_text(encoding="utf-8"):
                 parts = path.relative_to(root.parent).with_suffix("").parts

@@ -57,7 +57,7 @@ def test_sources_are_described_and_read_back(shipped, provenance):
 def test_a_stream_that_says_nothing_is_read_as_nothing():
     found = read_sources(pylsl.StreamInfo("Lab-Sources", "SourceEstimate", 3, 0.0, "double64"))
     assert not found.is_float32
-    assert found.provenance == Provenance(*[""] * 3, None, *[""] * 5, 0, (), "", "")
+    assert found.provenance == Provenance("", "", "", None, "", "", "", "", "", 0, (), "", "")
 
 
 def test_eeg_is_described_and_read_back():

@@ -1,5 +1,7 @@
 """The demo's verdict, on outcomes that are known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from convdip.demo.verdict import PlayedSession, PlayedSource, Received, judge
@@ -14,7 +16,8 @@ def outcome(head, places, strongest):
         stamps = START + np.asarray(places)[some] / SFREQ_HZ
         sources = np.zeros((some.size, head.n_dipoles), np.float32)
         sources[np.arange(some.size), np.asarray(strongest)[some]] = -1.0
-        received.add(sources, stamps, now_s=stamps + 0.001)
+        arrived_s: Any = stamps + 0.001  # each in a chunk of its own
+        received.add(sources, stamps, arrived_s)
     return received
 
 

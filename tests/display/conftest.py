@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -112,7 +113,7 @@ def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable
     """Open a service's streams; they close with the test."""
     opened: list[Publisher] = []
 
-    def start(**how: object) -> Publisher:
+    def start(**how: Any) -> Publisher:
         opened.append(Publisher(unique, shipped, network, **how))
         return opened[-1]
 

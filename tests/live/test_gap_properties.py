@@ -52,8 +52,7 @@ def losses(draw: st.DrawFn) -> tuple[np.ndarray, list[int]]:
 def lateness(draw: st.DrawFn, n: int) -> np.ndarray:
     """How late samples are stamped, in samples: however late, but one in eight is on time."""
     period = draw(st.integers(1, 8))
-    late = draw(st.lists(st.floats(0, 300), min_size=13, max_size=13))
-    late = np.resize(late, n)
+    late = np.resize(draw(st.lists(st.floats(0, 300), min_size=13, max_size=13)), n)
     late[::period] = 0
     return late
 

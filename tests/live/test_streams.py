@@ -22,7 +22,8 @@ def outlet(name, n=4, sfreq=100.0, fmt=pylsl.cf_float32, kind="EEG", source_id=N
 
 def pull(inlet, n, timeout_s=10.0):
     """Pull until n samples are there."""
-    samples, stamps = [], []
+    samples: list[np.ndarray] = []
+    stamps: list[np.ndarray] = []
     deadline = time.monotonic() + timeout_s
     while sum(map(len, stamps)) < n and time.monotonic() < deadline:
         chunk = inlet.pull(64)

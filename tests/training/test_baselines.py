@@ -64,7 +64,7 @@ def test_the_beamformer_with_free_orientations_takes_their_norm(toy_head):
     free = np.zeros((toy_head.n_electrodes, toy_head.n_dipoles, 3), np.float32)
     rng = np.random.default_rng(0)
     free[:] = toy_head.lead_field[:, :, None] * toy_head.normals
-    free += rng.standard_normal(free.shape).astype(np.float32) * 0.05 * free.std()
+    free += np.asarray(rng.standard_normal(free.shape), np.float32) * 0.05 * free.std()
     free -= free.mean(axis=0)
     solve = Lcmv(toy_head, free.reshape(toy_head.n_electrodes, -1))
     estimate = solve(erp(toy_head, dipole(toy_head, 40), rng, noise=0.3))

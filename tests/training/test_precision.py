@@ -136,7 +136,9 @@ def test_int8_maps_hardly_depend_on_the_batch(networks, inputs):
 
 def test_all_forms_are_scored_on_the_same_samples(networks, toy_head):
     noise = np.random.default_rng(0).standard_normal((20, 100, 31)).astype(np.float32)
-    samples = SampleSet(replace(SINGLE, orders=(1, 2)), 1, toy_head, toy_head, noise / 3)
+    samples = SampleSet(
+        replace(SINGLE, orders=(1, 2)), 1, toy_head, toy_head, noise / np.float32(3)
+    )
     scores = accuracy(networks, (samples[i] for i in range(10)), Scorer(toy_head), "peak_error")
     assert set(scores) == set(FORMS)
     assert scores["fp32"]["auc"] > 0.7

@@ -70,8 +70,8 @@ def test_what_is_not_there_is_left_out_and_said(shipped, tmp_path, caplog):
 
 
 def test_data_are_looked_for_where_the_documentation_says(recording):
-    from convdip_training.__main__ import DEFAULT_DATA
-    from convdip_training.evaluation.evaluate import HELD_OUT
+    from convdip_training.config import DEFAULT_DATA
+    from convdip_training.evaluation.laboratory import HELD_OUT
 
     documented = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for name in HELD_OUT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 RETRY_S = 0.5
 
 
-def frames(input: str | None = None, **settings: Any) -> Iterator[Frame]:  # noqa: A002
+def frames(
+    input: str | None = None,  # noqa: A002
+    **settings: Any,
+) -> Generator[Frame, None, None]:
     """Image an EEG stream in this process, without publishing anything.
 
     A stream that is lost is waited for; the first frame after it says so in its flags. Leave the
