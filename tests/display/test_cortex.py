@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from convdip.bundle import Bundle
 from convdip.display.colours import ACTIVITY_MAPS, activity_table, colour_table
-from convdip.display.cortex import DARK, CortexPicture, draw_cortex, draw_hemisphere
+from convdip.display.cortex import DARK, CortexPicture, Hemispheres, draw_cortex
 from convdip.display.raster import rasterise
 from convdip.display.view import (
     FOUR_VIEWS,
@@ -170,8 +170,10 @@ def test_the_best_view_shows_the_maximum(shipped, region, expected):
     hemisphere, view = best_view(head, values)
     assert (hemisphere, view) == expected
 
+    draw = Hemispheres(head, 300, 220)
+
     def n_coloured(side, seen_from):
-        return is_coloured(draw_hemisphere(head, values, side, seen_from, 300, 220)).sum()
+        return is_coloured(draw(values, side, seen_from)).sum()
 
     assert n_coloured(hemisphere, view) == max(n_coloured(hemisphere, each) for each in VIEWS)
     assert n_coloured("left" if hemisphere == "right" else "right", view) == 0
@@ -181,12 +183,13 @@ def test_a_hemisphere_is_drawn_above_a_quarter_of_the_whole_maps_maximum(shipped
     head = shipped.head
     values = np.zeros(head.n_dipoles)
     values[: head.n_left], values[head.n_left :] = 1.0, 0.24
-    right = draw_hemisphere(head, values, "right", width=160, height=120)
+    draw = Hemispheres(head, 160, 120)
+    right = draw(values, "right")
     assert right.shape == (120, 160, 3)
     assert (right[0, 0] == 255).all()
     assert not is_coloured(right).any()
     values[head.n_left :] = 0.35
-    assert is_coloured(draw_hemisphere(head, values, "right", width=160, height=120)).any()
+    assert is_coloured(draw(values, "right")).any()
 
 
 def test_drawing_needs_neither_qt_nor_a_screen():

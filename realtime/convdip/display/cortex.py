@@ -274,39 +274,51 @@ def draw_cortex(
     return picture.draw(strength / max(limit, 1e-30))
 
 
-def draw_hemisphere(
-    head: Head,
-    values: NDArray[np.floating],
-    hemisphere: Hemisphere,
-    view: View = "lateral",
-    width: int = 480,
-    height: int = 360,
-    look: Look = PAPER,
-) -> NDArray[np.uint8]:
-    """Draw a source map on one inflated hemisphere, as the paper's figures do.
+class Hemispheres:
+    """Draws source maps on one inflated hemisphere, as the paper's figures do.
 
     Colours run to the maximum of the whole map, over both hemispheres; nothing is drawn below
-    25 % of it.
+    25 % of it. Each view is rasterised once, when it is first drawn.
 
     Parameters
     ----------
     head : Head
-    values : ndarray, shape (n_dipoles,)
-        Source map in any unit; its absolute value is drawn.
-    hemisphere : 'left' or 'right'
-    view : 'lateral', 'medial' or 'ventral'
     width, height : int
         In pixels.
     look : Look
-
-    Returns
-    -------
-    picture : ndarray of uint8, shape (height, width, 3)
-        Red, green, blue.
 
     See Also
     --------
     convdip.display.view.best_view : The view that faces a map's maximum.
     """
-    cameras = (standard_camera(hemisphere, view),)
-    return draw_cortex(head, values, width, height, cameras=cameras, look=look)
+
+    def __init__(self, head: Head, width: int = 480, height: int = 360, look: Look = PAPER) -> None:
+        self._head = head
+        self._size = width, height
+        self._look = look
+        self._pictures: dict[tuple[Hemisphere, View], CortexPicture] = {}
+
+    def __call__(
+        self, values: NDArray[np.floating], hemisphere: Hemisphere, view: View = "lateral"
+    ) -> NDArray[np.uint8]:
+        """Draw a map.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_dipoles,)
+            Source map in any unit; its absolute value is drawn.
+        hemisphere : 'left' or 'right'
+        view : 'lateral', 'medial' or 'ventral'
+
+        Returns
+        -------
+        picture : ndarray of uint8, shape (height, width, 3)
+            Red, green, blue.
+        """
+        picture = self._pictures.get((hemisphere, view))
+        if picture is None:
+            cameras = (standard_camera(hemisphere, view),)
+            picture = CortexPicture(self._head, *self._size, "inflated", cameras, self._look)
+            self._pictures[hemisphere, view] = picture
+        strength = np.abs(values).astype(np.float32)
+        return picture.draw(strength / max(float(strength.max()), 1e-30))

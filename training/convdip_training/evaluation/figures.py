@@ -10,7 +10,7 @@ from typing import Any
 
 import mne
 import numpy as np
-from convdip.display.cortex import draw_hemisphere
+from convdip.display.cortex import Hemispheres
 from convdip.display.view import Hemisphere, View, best_view
 from convdip.head import Head
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -83,6 +83,7 @@ def draw_figures(
         Made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    draw_map = Hemispheres(here.head)
     by_name = {scores.set.name: scores for scores in all_scores}
     single, multi = by_name[SINGLE.name], by_name[MULTI.name]
     drawn: dict[str, Callable[[], Figure]] = {
@@ -90,8 +91,8 @@ def draw_figures(
         "figure-3-eccentricity": partial(_grouped, single, "eccentricity", ("auc", "peak_error")),
         "figure-4-sources": partial(_grouped, multi, "sources", ("auc", "nmse")),
         "figure-5-sources": partial(_grouped, multi, "sources", ("maxima_error", "emd")),
-        "figure-A1-one-source": partial(_simulated, here, single, 1),
-        "figure-A2-four-sources": partial(_simulated, here, multi, 4),
+        "figure-A1-one-source": partial(_simulated, here, draw_map, single, 1),
+        "figure-A2-four-sources": partial(_simulated, here, draw_map, multi, 4),
     }
     for config in (NOISE, STRICT):
         if config.name in by_name:
@@ -99,7 +100,7 @@ def draw_figures(
             drawn[f"snr-{config.name}"] = partial(_grouped, scores, "snr", ("auc", "emd"))
     for erp in real:
         name = "figure-A3-faces" if erp.name == "faces" else f"real-{erp.name.replace(' ', '-')}"
-        drawn[name] = partial(_real, here, erp)
+        drawn[name] = partial(_real, here, draw_map, erp)
     paths = []
     for name, draw in tqdm(drawn.items(), unit="figure", desc="figures"):
         figure = draw()
@@ -182,7 +183,7 @@ def _line(
     )
 
 
-def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
+def _simulated(here: Laboratory, draw_map: Hemispheres, scores: Scores, n_sources: int) -> Figure:
     """Draw the sample with so many sources on which the model's AUC is the median."""
     candidates = np.flatnonzero(scores.facts["n_sources"] == n_sources)
     by_auc = candidates[np.argsort(scores.of("auc")[0, candidates], kind="stable")]
@@ -193,18 +194,20 @@ def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
     if n_sources > 1:
         views = [("left", "lateral"), ("left", "medial"), ("right", "lateral"), ("right", "medial")]
     title = f"Simulated, {scores.set.title}: one with {n_sources}, of median AUC"
-    return _example(here, Example(title, sample.erp, 0.0, maps, views))
+    return _example(here.head, draw_map, Example(title, sample.erp, 0.0, maps, views))
 
 
-def _real(here: Laboratory, real: RealErp) -> Figure:
+def _real(here: Laboratory, draw_map: Hemispheres, real: RealErp) -> Figure:
     maps = {name: method(real.erp) for name, method in here.methods.items()}
     title = f"{real.title}, {real.peak_ms:.0f} ms ({real.name})"
-    return _example(here, Example(title, real.erp, real.start_s * 1e3, maps, real.views))
+    return _example(
+        here.head, draw_map, Example(title, real.erp, real.start_s * 1e3, maps, real.views)
+    )
 
 
-def _example(here: Laboratory, example: Example) -> Figure:
+def _example(head: Head, draw_map: Hemispheres, example: Example) -> Figure:
     """Draw the ERP, its topography at the peak, and every map on the cortex."""
-    head, erp = here.head, example.erp
+    erp = example.erp
     n_maps, n_views = len(example.maps), len(example.views)
     columns = min(5, n_maps)
     rows = -(-n_maps // columns)
@@ -226,7 +229,7 @@ def _example(here: Laboratory, example: Example) -> Figure:
     for k, (title, values) in enumerate(example.maps.items()):
         for v, (hemisphere, view) in enumerate(example.views):
             ax = axes[k // columns * n_views + v, k % columns]
-            ax.imshow(draw_hemisphere(head, values, hemisphere, view))
+            ax.imshow(draw_map(values, hemisphere, view))
             if v == 0:
                 ax.set_title(title, fontsize=9)
             if k % columns == 0:

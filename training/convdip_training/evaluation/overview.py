@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from convdip import Bundle, Imager
-from convdip.display.cortex import draw_hemisphere
+from convdip.display.cortex import Hemispheres
 from convdip.display.view import Hemisphere
 from convdip.head import Head
 from convdip.sources.background import background_eeg
@@ -41,6 +41,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
     frame = Imager(head.channels, unit="volts", model=bundle)(eeg)
 
+    draw = Hemispheres(head)
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, 3, width_ratios=(1, 1.5, 1.5))
@@ -52,7 +53,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
         axes[row, 0].set_xlabel(f"±{limit:.0f} µV", fontsize=9)
         hemisphere: Hemisphere = "left" if region.endswith("lh") else "right"
         for ax, values in zip(axes[row, 1:], (frame.moments_nam[row], truth[row]), strict=True):
-            ax.imshow(draw_hemisphere(head, values, hemisphere))
+            ax.imshow(draw(values, hemisphere))
             ax.axis("off")
         found = int(np.abs(frame.moments_nam[row]).argmax())
         distance_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds[row]]) * 1e3
