@@ -58,9 +58,11 @@ def compare_forms(here: Laboratory) -> tuple[Table, dict[str, float]] | None:
         return None
     imagers = {form: imager_of(bundle, file) for form, file in forms_of(bundle).items()}
     maps_of: dict[str, Maps] = {form: imager.maps for form, imager in imagers.items()}
+    # The card of an older bundle describes its accuracy, too.
+    deviations = on_card["data"].removeprefix("deviations: ").split("; accuracy:")[0]
     table: Table = {
-        "data": f"{on_card['data']}; accuracy: {N_SCORED} samples each of the evaluation's sets, "
-        f"seed {here.plan.seed}",
+        "data": f"deviations: {deviations}; accuracy: {N_SCORED} samples each of the evaluation's "
+        f"sets, seed {here.plan.seed}",
         **{form: dict(on_card[form]) for form in FORMS},
     }
     log.info("reduced precision: accuracy")
