@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 from convdip.errors import ConfigError
 
-from convdip_training.toml_tables import from_table
-
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
 # Public recordings; docs/data.md says what they are and where they come from.
@@ -298,6 +296,8 @@ def config_of_card(card: dict[str, Any]) -> TrainingConfig:
         raise ConfigError(
             "the model's card.json has no 'config': expected the card of a network trained here"
         )
+    from convdip_training.toml_tables import from_table  # of an extra, as in `load_preset`
+
     return from_table(TrainingConfig, card["config"], where="card.json")
 
 
@@ -319,4 +319,6 @@ def load_preset(preset: str) -> TrainingConfig:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    from convdip_training.toml_tables import from_table
+
     return from_table(TrainingConfig, table, where=path.name)
