@@ -83,10 +83,10 @@ def everything(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(everything):
-    """The folder, and the evaluation of its bundle with one thread; the bundle stays as it is."""
+    """The folder, and the evaluation of its bundle with two threads; the bundle stays as it is."""
     folder, _ = everything
     exported = contents(folder / "bundle")
-    done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="1")
+    done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
     assert contents(folder / "bundle") == exported
     return folder, json.loads(done.stdout.splitlines()[-1])
@@ -161,7 +161,7 @@ def scores_in(path):
 
 
 def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated):
-    """A copy of the bundle, by another name of equal length, with twice the threads.
+    """A copy of the bundle, by another name of equal length, with half the threads.
 
     Its own scores are all new. Of its rivals', a piece of each set is gone, as if the first
     evaluation had been broken off: only those are scored again.
@@ -179,7 +179,7 @@ def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated)
     ]
     for path in gone:
         path.unlink()
-    done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="2")
+    done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     for name in WRITTEN:
         first, second = (report_of(folder, bundle, name) for bundle in ("bundle", "bundl2"))
