@@ -293,6 +293,7 @@ def test_bad_electrodes_are_named(qtbot, publish, show):
     assert window.scalp.interpolated == missing
 
 
+@pytest.mark.alone
 def test_pictures_are_written(qtbot, publish, show, tmp_path):
     publisher = publish()
     window = show(publisher)
