@@ -14,6 +14,9 @@ from convdip.errors import BundleError
 
 Float = NDArray[np.float32]
 
+# What the Desikan-Killiany atlas calls the medial wall, where the surface closes without cortex.
+NO_CORTEX = ("unknown", "corpuscallosum")
+
 
 @dataclass(frozen=True)
 class Head:
@@ -69,6 +72,12 @@ class Head:
     def n_dipoles(self) -> int:
         """Number of cortical dipoles."""
         return int(self.dipoles_m.shape[0])
+
+    @property
+    def is_cortex(self) -> NDArray[np.bool_]:
+        """Which dipoles lie on cortex, shape (n_dipoles,); those of the medial wall do not."""
+        names = [name.rsplit("-", 1)[0] for name in self.atlas_names]
+        return ~np.isin(names, NO_CORTEX)[self.atlas]
 
     @property
     def dipole_labels(self) -> list[str]:

@@ -122,6 +122,12 @@ class SimulationConfig:
         between the two, on a logarithmic scale.
     repaired : float
         Share of samples in which one to three electrodes are interpolated from the others.
+    signs : str
+        ``positive``: every source points out of the cortex, as the paper's do; ``random``: each
+        source points either way.
+    other_noise : float
+        Share of samples whose noise is not of the pool's kind: brain noise of random strength by
+        region mixed with the pool's and with white noise (`convdip_training.noise_kinds`).
     """
 
     n_sources: tuple[int, int] = (1, 5)
@@ -132,6 +138,8 @@ class SimulationConfig:
     n_trials: int = 20
     trial_snr: tuple[float, float] = (1.0, 1.0)
     repaired: float = 0.0
+    signs: Literal["positive", "random"] = "positive"
+    other_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,9 @@ class NetworkConfig:
         How many dense layers, and how many numbers they leave for the dipoles (``matched``).
     filter_orders : tuple of int
         Orders of the patches that the matched filters look for.
+    deflation : int
+        Width of the layer that takes other sources out of the EEG before the larger matched
+        filters and the moments' signs (``matched``); 0: nothing is taken out.
     output : str
         Activation of the dipoles.
     background : float
@@ -164,18 +175,23 @@ class NetworkConfig:
     n_layers: int = 1
     rank: int = 256
     filter_orders: tuple[int, ...] = (2, 4)
+    deflation: int = 0
     background: float = 0.0
     output: Literal["relu", "sigmoid"] = "relu"
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses; a weight of 0 leaves a loss out."""
+    """Weights of the losses; a weight of 0 leaves a loss out.
+
+    All but ``sign`` compare magnitudes; ``sign`` is for the signs of the moments (``matched``).
+    """
 
     weighted_hausdorff: float = 0.0
     cosine: float = 0.0
     support_bce: float = 0.0
     mse: float = 0.0
+    sign: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -237,8 +253,14 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         weights = asdict(self.loss)
+        of_signs = weights.pop("sign")
         if not any(weights.values()):
             raise ConfigError(f"[loss] all weights are 0: give one of {', '.join(weights)}")
+        if self.network.kind == "convdip" and (of_signs or self.simulation.signs == "random"):
+            raise ConfigError(
+                "[network] kind is 'convdip', whose maps have one polarity: expected no sign in "
+                "[loss] and signs = 'positive' in [simulation], or a network of kind 'matched'"
+            )
         if weights["support_bce"] and self.network.output == "relu":
             raise ConfigError(
                 "[loss] support_bce needs probabilities, and [network] output is 'relu': "
@@ -263,6 +285,7 @@ class TrainingConfig:
         for section, name in (
             ("simulation", "single"),
             ("simulation", "repaired"),
+            ("simulation", "other_noise"),
             ("network", "background"),
         ):
             share = getattr(getattr(self, section), name)
