@@ -147,7 +147,7 @@ def head(*, common: Common = COMMON) -> int:
 
 
 @app.command
-def fit(*, common: Common = COMMON) -> int:
+def fit(*, common: Common = COMMON, n_processes: int = 0) -> int:
     """Train the network; a training that was broken off goes on.
 
     Keras runs on the backend that KERAS_BACKEND names: tensorflow (default), jax or torch.
@@ -156,6 +156,12 @@ def fit(*, common: Common = COMMON) -> int:
 
     Example: convdip-train fit --from convdip-fsaverage31 --head bert
     --subjects-dir subjects --trans bert-trans.fif
+
+    Parameters
+    ----------
+    n_processes : int
+        Processes that simulate samples while this one trains, by default a thread: with a GPU,
+        as many as there are cores to spare.
     """
     config = common.config
     head_model = _head(config, common)
@@ -163,7 +169,7 @@ def fit(*, common: Common = COMMON) -> int:
     family = common.family
     from convdip_training.fit import fit as fit_network
 
-    fit_network(config, head_model, noise, common.cache, family, common.start)
+    fit_network(config, head_model, noise, common.cache, family, common.start, n_processes)
     return 0
 
 

@@ -91,7 +91,7 @@ def export(
         "method": "ConvDip (Hecker et al. 2021)",
         "date": date.today().isoformat(),
         "input": "topography: 7×11 image of the average-referenced EEG, volts",
-        "output": f"sources: {head.n_dipoles} dipoles, {config.network.output}, no scale",
+        "output": _output_words(config, head),
         "noise": _noise_words(config, len(noise)),
         "training": training,
         "keras_onnx_difference": difference,
@@ -179,13 +179,25 @@ def check_against_keras(model: bytes, network: keras.Model, head: Head) -> float
     return difference
 
 
+def _output_words(config: TrainingConfig, head: Head) -> str:
+    if config.network.kind == "convdip":
+        return f"sources: {head.n_dipoles} dipoles, {config.network.output}, no scale"
+    silent = int((~head.is_cortex).sum())
+    return (
+        f"sources: {head.n_dipoles} dipoles, {config.network.output} with the moment's sign "
+        f"(positive out of the cortex), no scale; {silent} on the medial wall, always 0"
+    )
+
+
 def _noise_words(config: TrainingConfig, n_segments: int) -> str:
+    others = config.simulation.other_noise
+    kinds = f"; {others:.0%} of the samples in noise of other kinds" if others else ""
     if config.noise.recordings:
         names = ", ".join(Path(name).name for name in config.noise.recordings)
-        return f"recorded: {n_segments} segments of 1 s from {names}"
+        return f"recorded: {n_segments} segments of 1 s from {names}{kinds}"
     return (
         f"synthetic: {n_segments} segments of 1 s (1/f cortical background "
-        "through the lead field, alpha rhythm, white sensor noise)"
+        f"through the lead field, alpha rhythm, white sensor noise){kinds}"
     )
 
 

@@ -5,71 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from convdip.bundle import Bundle
+from convdip.errors import ConfigError
 from convdip.head import Head
 from tqdm import tqdm
 
+from convdip_training.ahead import Ahead
 from convdip_training.anatomy.family import Family
+from convdip_training.batches import simulated_batches
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import TrainingConfig
-from convdip_training.grid import SHAPE
-from convdip_training.losses import build_loss
+from convdip_training.losses import build_loss, with_signs
 from convdip_training.networks.convdip import build_convdip
 from convdip_training.networks.matched import build_matched
 from convdip_training.networks.transfer import carried_over
-from convdip_training.simulate import Simulator
 
 log = logging.getLogger(__name__)
-
-
-class SimulatedBatches:
-    """The batches of a training, each drawn from its own seed.
-
-    A training that was broken off goes on with the very batches it would have seen.
-
-    Parameters
-    ----------
-    simulator : Simulator
-    interpolation : ndarray, shape (77, n_electrodes)
-    config : TrainingConfig
-    """
-
-    def __init__(
-        self, simulator: Simulator, interpolation: np.ndarray[Any, Any], config: TrainingConfig
-    ) -> None:
-        self.simulator = simulator
-        self.interpolation = interpolation
-        self.config = config
-
-    def __getitem__(self, step: int) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
-        """Return the network's inputs and the maps that it should give."""
-        rng = np.random.default_rng([self.config.seed, 1, step])
-        batch = self.simulator.batch(self.config.fit.batch_size, rng)
-        topographies = (batch.eeg @ self.interpolation.T).reshape(-1, *SHAPE, 1)
-        targets = batch.sources / batch.sources.max(axis=1, keepdims=True)
-        inputs = {"topography": topographies}
-        if self.config.fit.dipoles < 1:
-            n_dipoles = targets.shape[1]
-            count = max(1, round(n_dipoles * self.config.fit.dipoles))
-            inputs["dipoles"] = rng.choice(n_dipoles, count, replace=False).astype(np.int32)
-            targets = targets[:, inputs["dipoles"]]
-        return inputs, targets
-
-    def ahead(self, first: int, last: int) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Yield the batches of steps ``first`` to ``last`` − 1, the next one being simulated."""
-        with ThreadPoolExecutor(1) as thread:
-            coming = [thread.submit(self.__getitem__, first)]
-            for step in range(first, last):
-                if step + 1 < last:
-                    coming.append(thread.submit(self.__getitem__, step + 1))
-                yield coming.pop(0).result()
 
 
 def trained_network(
@@ -87,6 +44,7 @@ def fit(
     runs: Path,
     family: tuple[Head, Family] | None = None,
     start: Bundle | None = None,
+    n_processes: int = 0,
 ) -> Path:
     """Train a network and return the file that holds it.
 
@@ -105,12 +63,22 @@ def fit(
         From `training_family`, where the configuration asks for one.
     start : Bundle, optional
         That the configuration starts from (`convdip_training.networks.transfer.transfer_config`).
+    n_processes : int
+        Processes that simulate samples while this one trains; 0 for a thread. The samples are the
+        same whoever draws them.
 
     Returns
     -------
     path : Path
         ``network.keras``; beside it ``history.json``, the mean loss of each stretch.
+
+    Raises
+    ------
+    ConfigError
+        If ``n_processes`` is negative.
     """
+    if n_processes < 0:
+        raise ConfigError(f"`n_processes` is {n_processes}: expected 0 or more")
     finished = trained_network(config, head, noise, runs)
     folder = finished.parent
     checkpoint = folder / "checkpoint.keras"
@@ -122,6 +90,8 @@ def fit(
 
     history: list[dict[str, float]] = []
     loss = build_loss(config.loss, head.dipoles_m)
+    if config.network.kind == "matched":
+        loss = with_signs(loss, config.loss.sign)
     if checkpoint.is_file():
         network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
         if history_path.is_file():
@@ -144,18 +114,21 @@ def fit(
         compiled = True if keras.backend.backend() == "tensorflow" else "auto"
         network.compile(adam, loss, jit_compile=compiled)
 
-    simulator = Simulator(head, noise, config.simulation, family, config.family.n_heads)
-    batches = SimulatedBatches(simulator, head.interpolation, config)
+    make = partial(simulated_batches, config, head, noise, family)
     # The optimiser counts its steps: what the checkpoint holds, whenever the break came.
     done = int(network.optimizer.iterations)
     stretch = -(-n_steps // config.fit.checkpoints)
     began = time.perf_counter()
-    with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:
+    with (
+        Ahead(make, n_processes) as batches,
+        tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar,
+    ):
         while done < n_steps:
             end = min(done + stretch, n_steps)
             losses = []
-            for inputs, targets in batches.ahead(done, end):
-                losses.append(float(network.train_on_batch(inputs, targets)))
+            for inputs, targets in batches(done, end):
+                maps = targets.toarray()
+                losses.append(float(network.train_on_batch(inputs, maps)))
                 bar.set_postfix(loss=f"{np.mean(losses):.4f}", refresh=False)
                 bar.update()
             mean_loss = float(np.mean(losses))
