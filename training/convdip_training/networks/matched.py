@@ -37,7 +37,7 @@ Float = NDArray[np.float32]
 LEAST_VARIANCE = 0.02
 # 1 − (u·t)² is never quite 0; where training starts, and it goes on from there.
 MISFIT = 0.02
-TINY = 1e-20
+TINY = 1e-30
 # Rounding must not turn a sign: below this |u·t| the moment goes to 0 instead.
 SURE = 0.02
 # Hardly any dipole is active.
@@ -147,7 +147,7 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
     The fewer dipoles, the less time a step takes.
 
     Thousands of small probabilities far from every source add up to more than the few large ones.
-    In use, values p below a share b of the map's maximum m therefore fade: p³ / (p² + (b m)²),
+    In use, values p below a share b of the map's maximum m therefore fade: p⁵ / (p⁴ + (b m)⁴),
     which keeps their order.
 
     Parameters
@@ -226,9 +226,10 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
             return ops.stack([probabilities, moments], axis=1)
         if self.background:
             level = self.background * ops.max(probabilities, axis=1, keepdims=True)
-            square = probabilities * probabilities
+            # ONNX Runtime is slow at powers, and quick at squares.
+            fourth, line = (ops.square(ops.square(x)) for x in (probabilities, level))
             # A map of zeros stays one.
-            probabilities = probabilities * square / (square + level * level + TINY)
+            probabilities = probabilities * fourth / (fourth + line + TINY)
         return probabilities * ops.clip(moments * np.float32(1 / SURE), -1.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
