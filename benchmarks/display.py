@@ -1,11 +1,11 @@
-"""What the live cortex costs, and how often it draws.
+"""What the live cortex costs the service, and its frame rate.
 
-Where there is no screen:
+Without a screen:
 
     xvfb-run -s "-screen 0 1280x900x24" .venv/bin/python benchmarks/display.py
 
-Source, service and window are three processes. The service runs alone and with the window beside
-it in turns, so that the two are compared on the same machine at the same time.
+Source, service and window are three processes. The service runs alone and beside the window in
+turns, so that both are measured under the same load of the machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SETTLE_S = 6.0
 
 
 def turn(env: dict[str, str], number: int, *, is_shown: bool) -> tuple[dict[str, Any], Any]:
-    """Let a service run for a while; return its summary, and the window's."""
+    """Run a service for a while; return its summary, and the window's."""
     name = f"Bench{number}{'Shown' if is_shown else 'Alone'}"
     simulate = ["convdip", "simulate", "--name", name, "--seconds", "60"]
     run = ["convdip", "run", "--input", name, "--name", name, "--wait-s", "30", "--json"]
@@ -43,7 +43,7 @@ def turn(env: dict[str, str], number: int, *, is_shown: bool) -> tuple[dict[str,
 
 
 def main() -> None:
-    """Measure, and print a table and one JSON object."""
+    """Measure, then print a table and one JSON object."""
     check_can_display()
     alone, beside, windows = [], [], []
     with private_lsl() as env:

@@ -4,16 +4,16 @@ Usage: .venv/bin/python benchmarks/ideal_observer.py [--model NAME] [--seed N] [
 """
 
 import argparse
-from pathlib import Path
 
 import joblib
 import numpy as np
 from convdip.bundle import DEFAULT_MODEL, load_bundle
 from convdip.machine import n_cores
-from convdip_training.__main__ import DEFAULT_CACHE, DEFAULT_DATA
+from convdip.markdown import markdown_table
+from convdip_training.config import DEFAULT_CACHE, DEFAULT_DATA
 from convdip_training.evaluation.alternative import N_NEIGHBOURS
-from convdip_training.evaluation.evaluate import Plan, laboratory
 from convdip_training.evaluation.ideal_observer import IdealObserver
+from convdip_training.evaluation.laboratory import Plan, laboratory
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.sets import MULTI, SINGLE, SetConfig
 from tqdm import tqdm
@@ -28,9 +28,7 @@ CHUNK = 20
 def score(plan: Plan, config: SetConfig, first: int, last: int) -> np.ndarray:
     """Return the metrics of samples ``first`` to ``last`` − 1."""
     here = laboratory(plan)
-    observer = IdealObserver(
-        config, here.alternative, here.bundle.head, here.noise(config), N_NEIGHBOURS
-    )
+    observer = IdealObserver(config, here.alternative, here.head, here.noise(config), N_NEIGHBOURS)
     rows = []
     for i in range(first, last):
         sample = here.samples(config)[i]
@@ -47,8 +45,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200, help="of each set")
     arguments = parser.parse_args()
     path = load_bundle(arguments.model).path
-    plan = Plan(path, arguments.seed, True, Path(DEFAULT_DATA), DEFAULT_CACHE)
-    print("mean (median) | " + " | ".join(METRICS[name].title for name in SHOWN))
+    plan = Plan(path, arguments.seed, True, DEFAULT_DATA, DEFAULT_CACHE)
+    table = []
     for config in (SINGLE, MULTI):
         jobs = [
             (first, min(first + CHUNK, arguments.samples))
@@ -60,9 +58,9 @@ def main() -> None:
             rows = list(tqdm(pieces, config.title, len(jobs), unit=f"{CHUNK} samples"))
         scores = np.concatenate(rows)[:, [list(METRICS).index(name) for name in SHOWN]]
         values = zip(np.nanmean(scores, axis=0), np.nanmedian(scores, axis=0), strict=True)
-        print(
-            f"{config.title} | " + " | ".join(f"{m:.3g} ({d:.3g})" for m, d in values), flush=True
-        )
+        table.append([config.title, *(f"{mean:.3g} ({median:.3g})" for mean, median in values)])
+    header = ["mean (median)", *(METRICS[name].title for name in SHOWN)]
+    print(markdown_table(header, table, padded=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a tenth of the training is worth on another head, from a model that was trained before.
+"""What a tenth of the training is worth on another head, starting from a trained model.
 
 The second head is the template, stretched. Both get the default model's recipe with fewer samples.
 
@@ -16,21 +16,18 @@ import keras
 import mne
 import numpy as np
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
-from convdip.head import Head
-from convdip_training.__main__ import DEFAULT_CACHE
-from convdip_training.anatomy.family import Family
-from convdip_training.anatomy.forward import load_or_build_head
-from convdip_training.anatomy.solve_family import training_family
+from convdip.markdown import markdown_table
 from convdip_training.anatomy.template import package_folder, write_template_subject
-from convdip_training.config import HeadConfig, TrainingConfig, load_preset
+from convdip_training.config import DEFAULT_CACHE, HeadConfig, TrainingConfig, load_preset
 from convdip_training.evaluation.alternative import alternative_head
 from convdip_training.evaluation.metrics import METRICS, Scorer
 from convdip_training.evaluation.sets import MULTI, SINGLE, SampleSet
+from convdip_training.experiment import Experiment
 from convdip_training.export import export
-from convdip_training.fit import fit, trained_network
+from convdip_training.fit import fit
 from convdip_training.grid import SHAPE
 from convdip_training.networks.convdip import load_network
-from convdip_training.networks.transfer import SAMPLES_SHARE, carried_over, transfer_config
+from convdip_training.networks.transfer import SAMPLES_SHARE, transfer_config, transferred
 from convdip_training.noise import noise_pool
 
 STRETCH = np.array([0.94, 1.07, 1.03])  # to the right, to the front, upwards
@@ -40,38 +37,25 @@ SHOWN = (
 N_TESTED = 300
 
 
-class Place:
-    """A head, its noise and the family of heads around it; trains networks and tests them."""
-
-    def __init__(self, config: TrainingConfig, seed: int, cache: Path) -> None:
-        self.cache = cache
-        self.head: Head = load_or_build_head(config.head, cache)
-        self.noise = noise_pool(config.noise, self.head, config.seed, cache)
-        self.family: tuple[Head, Family] = training_family(
-            config.family, config.head, config.seed, cache
-        )
-        self.seed = seed
-
-    def train(self, config: TrainingConfig, start: Bundle | None = None) -> Path:
-        """Return the file of a trained network."""
-        return fit(config, self.head, self.noise, self.cache, self.family, start)
-
-    def test(self, config: TrainingConfig, network: keras.Model) -> None:
-        """Print a row of the table for each of the paper's two sets."""
-        other = alternative_head(config.head, self.seed, self.cache)
-        pool = noise_pool(replace(config.noise, n_segments=400), other, self.seed, self.cache)
-        scorer = Scorer(self.head)
-        for kind in (SINGLE, MULTI):
-            samples = SampleSet(kind, self.seed, self.head, other, pool)
-            rows = []
-            for i in range(N_TESTED):
-                sample = samples[i]
-                eeg = sample.erp.average[None, sample.erp.peak].astype(np.float32)
-                image = (eeg @ self.head.interpolation.T).reshape(-1, *SHAPE, 1)
-                estimate = np.asarray(network({"topography": image}))[0]
-                rows.append(scorer(sample.truth, [estimate], sample.n_sources)[0])
-            means = np.nanmean(np.array(rows), axis=0)[[list(METRICS).index(m) for m in SHOWN]]
-            print(f"  {kind.title} | " + " | ".join(f"{mean:.3g}" for mean in means), flush=True)
+def test(experiment: Experiment, network: keras.Model, seed: int) -> list[list[str]]:
+    """Return the means of a network's metrics on the paper's two sets, a row each."""
+    head, noise = experiment.head, replace(experiment.config.noise, n_segments=400)
+    other = alternative_head(experiment, seed)
+    pool = noise_pool(noise, other, seed, experiment.cache)
+    scorer = Scorer(head)
+    table = []
+    for kind in (SINGLE, MULTI):
+        samples = SampleSet(kind, seed, head, other, pool)
+        rows = []
+        for i in range(N_TESTED):
+            sample = samples[i]
+            eeg = sample.erp.average[None, sample.erp.peak].astype(np.float32)
+            image = (eeg @ head.interpolation.T).reshape(-1, *SHAPE, 1)
+            estimate = np.asarray(network({"topography": image}))[0]
+            rows.append(scorer(sample.truth, [estimate], sample.n_sources)[0])
+        means = np.nanmean(np.array(rows), axis=0)[[list(METRICS).index(m) for m in SHOWN]]
+        table.append([kind.title, *(f"{mean:.3g}" for mean in means)])
+    return table
 
 
 def stretched_subject(subjects_dir: Path) -> HeadConfig:
@@ -92,7 +76,7 @@ def stretched_subject(subjects_dir: Path) -> HeadConfig:
 
 
 def main() -> None:
-    """Train, carry over, and print what each network is worth on the second head."""
+    """Train, transfer, and print what each network is worth on the second head."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=2_000_000, help="of a full training")
     parser.add_argument("--seed", type=int, default=7, help="of the samples it is tested with")
@@ -103,37 +87,47 @@ def main() -> None:
 
     recipe = load_preset(DEFAULT_MODEL)
     shorter = replace(recipe.fit, n_samples=arguments.samples, checkpoints=4)
-    first = replace(recipe, name="transfer-first", fit=shorter)
-    at_first = Place(first, arguments.seed, cache)
-    bundle = trained_network(first, at_first.head, at_first.noise, cache).parent / "bundle"
+    first = Experiment(replace(recipe, name="transfer-first", fit=shorter), cache)
+    bundle = first.network_path.with_name("bundle")
     if not bundle.exists():
-        export(at_first.train(first), first, at_first.head, at_first.noise, bundle, at_first.family)
+        fit(first)
+        export(first, bundle)
     start = load_bundle(bundle)
 
     second_head = stretched_subject(cache / "subjects")
-    full = replace(first, name="transfer-full", head=second_head)
-    at_second = Place(full, arguments.seed, cache)
+    full = Experiment(replace(first.config, name="transfer-full", head=second_head), cache)
+
+    def on_second_head(config: TrainingConfig, begin: Bundle | None = None) -> Experiment:
+        return Experiment(config, cache, begin, head=full.head, noise=full.noise)
+
     tenth = replace(
-        full,
+        full.config,
         name="transfer-tenth",
-        fit=replace(full.fit, n_samples=round(arguments.samples * SAMPLES_SHARE)),
+        fit=replace(shorter, n_samples=round(arguments.samples * SAMPLES_SHARE)),
     )
     over = transfer_config(start, second_head)
     shipped = load_bundle(DEFAULT_MODEL)
-    over_shipped = transfer_config(shipped, second_head)
-    over_shipped = replace(over_shipped, name="transfer-shipped", fit=over.fit)
-
-    print("set | " + " | ".join(METRICS[name].title for name in SHOWN))
-    print(f"full training, {full.fit.n_samples:,} samples")
-    at_second.test(full, load_network(at_second.train(full)))
-    print(f"carried over, {over.fit.n_samples:,} samples")
-    at_second.test(over, load_network(at_second.train(over, start)))
-    print("carried over, not trained")
-    at_second.test(over, carried_over(start, over, at_second.head, at_second.noise))
-    print(f"from nothing, {tenth.fit.n_samples:,} samples")
-    at_second.test(tenth, load_network(at_second.train(tenth)))
-    print(f"the shipped model carried over, {over.fit.n_samples:,} samples")
-    at_second.test(over_shipped, load_network(at_second.train(over_shipped, shipped)))
+    over_shipped = replace(
+        transfer_config(shipped, second_head), name="transfer-shipped", fit=over.fit
+    )
+    untrained = transferred(start, over, full.head, full.noise)
+    n_tenth = over.fit.n_samples
+    networks = {
+        f"full training, {arguments.samples:,} samples": load_network(fit(full)),
+        f"transferred, {n_tenth:,} samples": load_network(fit(on_second_head(over, start))),
+        "transferred, not trained": untrained,
+        f"from scratch, {n_tenth:,} samples": load_network(fit(on_second_head(tenth))),
+        f"the shipped model transferred, {n_tenth:,} samples": load_network(
+            fit(on_second_head(over_shipped, shipped))
+        ),
+    }
+    rows = [
+        [name, *row]
+        for name, network in networks.items()
+        for row in test(full, network, arguments.seed)
+    ]
+    header = ["training", "set", *(METRICS[name].title for name in SHOWN)]
+    print(markdown_table(header, rows, padded=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures of the main states of the live cortex, taken from real services on real streams."""
+"""Screenshots of the main states of the live cortex, with real services on real streams."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from PySide6.QtWidgets import QApplication
 DOCS = Path("docs")
 PATIENCE_S = 40.0
 SFREQ_HZ = 500.0
-NOT_MEASURED = ("FT9", "C4", "O1")
+MISSING = ("FT9", "C4", "O1")
 
 
 def show(name: str, folder: Path) -> Window:
-    """Open a window with settings of its own."""
+    """Open a window with its own settings."""
     store = QSettings(str(folder / f"{name}.ini"), QSettings.Format.IniFormat)
     window = Window(Feed(name), store)
     window.resize(QSize(1280, 800))
@@ -36,34 +36,34 @@ def show(name: str, folder: Path) -> Window:
 
 
 def wait(is_so: Callable[[], bool], what: str) -> None:
-    """Let windows live until something is so."""
+    """Process events until a condition holds."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"never seen: {what}")
+            raise TimeoutError(f"timed out waiting for {what}")
         QApplication.processEvents()
         time.sleep(0.005)
 
 
 def rest(seconds: float) -> None:
-    """Let windows live for a while."""
+    """Process events for a while."""
     end = time.monotonic() + seconds
     wait(lambda: time.monotonic() > end, "the end")
 
 
 def take(window: Window, state: str) -> None:
-    """Write a picture."""
+    """Save a screenshot."""
     window.grab().save(str(DOCS / f"display-{state}.png"))
     print(f"docs/display-{state}.png")
 
 
 def has_report(window: Window) -> bool:
-    """Whether the service has said how it does."""
+    """Whether a sample of the quality stream has arrived."""
     return window.feed.service is not None and bool(window.feed.quality(pylsl.local_clock()))
 
 
 def is_clear(window: Window, *, with_truth: bool = True) -> bool:
-    """Whether a strong source is on, and seen from the side."""
+    """Whether a strong source is active and visible in a lateral view."""
     frame, head = window.cortex.frame, window.cortex.head
     if frame is None or head is None or frame.strength.max() < 0.6:
         return False
@@ -75,17 +75,17 @@ def is_clear(window: Window, *, with_truth: bool = True) -> bool:
 
 
 def look_back(window: Window) -> None:
-    """Go back from some seconds ago until a source is clear."""
+    """Step back through the history until a source is clear."""
     for share in np.arange(0.85, 0.0, -0.003):  # a tenth of a second
         window.controls.slid.emit(share)
         rest(0.1)
         if is_clear(window):
             return
-    raise TimeoutError("never seen: a clear source in the last half minute")
+    raise TimeoutError("no clear source in the last 30 s")
 
 
 def simulated(folder: Path, env: dict[str, str]) -> None:
-    """Take start, live, paused and stale, of a simulated session."""
+    """Take start, live, paused, light and stale of a simulated session."""
     window = show("Lab", folder)
     with Process(["convdip", "simulate", "--name", "Amplifier", "--seconds", "300"], env) as eeg:
         wait(lambda: window.start_page.table.rowCount() > 1, "the stream in the list")
@@ -94,25 +94,23 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
         run = ["convdip", "run", "--input", "Amplifier", "--name", "Lab"]
         with Process(run, env):
             wait(lambda: has_report(window), "the service")
-            rest(14)  # a full strip, and a scale that has settled
+            rest(14)  # a full EEG strip, and a settled scale
             wait(lambda: is_clear(window), "a clear source")
             window.cortex.clicked.emit(window.cortex.frame.truth)
             rest(8)
             wait(lambda: is_clear(window), "a clear source")
             take(window, "live")
-            window.toggle_pause()
+            window.player.toggle_pause()
             look_back(window)
             take(window, "paused")
-            window.toggle_pause()
+            window.player.toggle_pause()
             for name, number in (("theme", 1), ("surface", 1), ("is_free", 0)):
-                window.settings.choose(name, number)
-            window.apply_settings()
+                window.choose(name, number)
             rest(2)
             wait(lambda: is_clear(window), "a clear source")
             take(window, "light")
-            window.settings.choose("theme", 0)
-            window.settings.choose("surface", 0)
-            window.apply_settings()
+            window.choose("theme", 0)
+            window.choose("surface", 0)
             rest(2)
             wait(lambda: is_clear(window), "a clear source")
             os.kill(eeg.pid, signal.SIGSTOP)
@@ -122,13 +120,13 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
 
 
 def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
-    """Play a recording in which electrodes are missing."""
+    """Take bad-electrodes, of a recording in which electrodes are missing."""
     head = load_bundle().head
     session = simulate_session(head, 60.0, SFREQ_HZ, 4)
     info = mne.create_info(list(head.channels), SFREQ_HZ, "eeg")
     raw = mne.io.RawArray(session.eeg_uv.T * 1e-6, info, verbose="error")
     path = folder / "session_raw.fif"
-    raw.drop_channels(NOT_MEASURED).save(path, verbose="error")
+    raw.drop_channels(MISSING).save(path, verbose="error")
     window = show("Ward", folder)
     replay = ["convdip", "replay", str(path), "--name", "Recording", "--loop"]
     run = ["convdip", "run", "--input", "Recording", "--name", "Ward"]
@@ -141,7 +139,7 @@ def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take all screenshots."""
     app = QApplication([])
     with tempfile.TemporaryDirectory() as made, private_lsl() as env:
         simulated(Path(made), env)

@@ -1,11 +1,13 @@
 """Shared fixtures. LSL is settled here, before anything loads it: streams of the tests stay on
-this computer and in a session of their own, and child processes inherit that.
+this computer, in a session and on ports of their own, and child processes inherit that.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,18 +16,30 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pylsl
 import pytest
+from hypothesis import settings
+
+# No deadline: the tests' computer has two cores, and other things to do. The same examples every
+# time: what lands must not depend on luck. Try others with --hypothesis-profile=default.
+settings.register_profile("convdip", deadline=None, derandomize=True)
+settings.load_profile("convdip")
 
 _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  # noqa: SIM115
+# liblsl finds streams on one computer by asking its 32 ports: where other programs have taken
+# them, as a second run of these tests would, new streams are not found at all.
+_base_port = 17_000 + 100 * (os.getpid() % 150)
 _lsl_settings.write(
     f"[lab]\nSessionID = test-{uuid.uuid4().hex}\nKnownPeers = {{127.0.0.1}}\n"
-    "[multicast]\nResolveScope = machine\n[ports]\nIPv6 = disable\n[log]\nlevel = -3\n"
+    "[multicast]\nResolveScope = machine\n"
+    f"[ports]\nBasePort = {_base_port}\nPortRange = 90\nIPv6 = disable\n[log]\nlevel = -3\n"
 )
 _lsl_settings.close()
 os.environ["LSLAPICFG"] = _lsl_settings.name
@@ -210,6 +224,50 @@ def convdip(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Run a program as its console script does, but without a process of its own.
+
+    For all that ends by itself and quickly: another interpreter would cost seconds, and find
+    nothing more. What a program changes in its process is as before when it has ended.
+    """
+
+    def run(package: str, *arguments: object, cwd: Path = tmp_path) -> Ended:
+        program = importlib.import_module(f"{package}.__main__")
+        config, root = program.app.config, logging.getLogger()
+        handlers, level = list(root.handlers), root.level
+        answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        capsys.readouterr()
+        root.handlers.clear()  # else the program would leave logging as it is
+        try:
+            with monkeypatch.context() as patched, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
+                patched.chdir(cwd)
+                patched.setattr(sys, "argv", [package, *map(str, arguments)])
+                with pytest.raises(SystemExit) as ended:
+                    program.main()
+        finally:
+            program.app.config = config
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            for number, answer in answers.items():
+                signal.signal(number, answer)
+        return Ended(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -1,26 +1,39 @@
-"""Live EEG source imaging: the service's public interface.
+"""Live EEG source imaging: EEG in, the moments of 5,124 cortical dipoles out.
 
->>> from convdip import EegChunk, Imager, load_bundle, match_montage
->>> bundle = load_bundle()
->>> montage = match_montage(labels, units, bundle.head.channels)
->>> frame = Imager(bundle, montage)(EegChunk(samples, timestamps))
+Samples in memory, without LSL::
+
+    imager = convdip.Imager(labels, unit="microvolts")
+    frame = imager(samples)  # (n_times, n_channels) → frame.moments_nam (n_times, 5124)
+
+A stream on the network, imaged in this process::
+
+    for frame in convdip.frames(input="MyAmplifier"):
+        ...
+
+The same, published over LSL as by ``convdip run``::
+
+    with convdip.Service(input="MyAmplifier", name="Lab", on_frame=feedback) as service:
+        service.wait()
 """
 
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError
 from convdip.head import Head
-from convdip.live.frame import EegChunk, SourceFrame
+from convdip.live.frame import Flags, Frame
+from convdip.live.frames import frames
 from convdip.live.imager import Imager
-from convdip.live.montage import Montage, match_montage
+from convdip.live.service import Service
+from convdip.live.summary import Summary
 
 __all__ = [
     "Bundle",
     "ConvDipError",
-    "EegChunk",
+    "Flags",
+    "Frame",
     "Head",
     "Imager",
-    "Montage",
-    "SourceFrame",
+    "Service",
+    "Summary",
+    "frames",
     "load_bundle",
-    "match_montage",
 ]

@@ -19,19 +19,28 @@ from convdip.bundle import DEFAULT_MODEL, load_bundle
 from convdip.errors import ConfigError, ConvDipError
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
-from convdip.live.settings import RunConfig
-from convdip.terminal import exit_on_termination, status_printer, stop_on_signal
+from convdip.live.settings import Settings
+from convdip.terminal import (
+    FlagsFormatter,
+    call_on_signal,
+    exit_on_termination,
+    in_flags,
+    quiet_lsl,
+    status_printer,
+    stop_on_signal,
+)
 
 app = App(
     name="convdip",
     help="Live EEG source imaging: an EEG stream in, 5,124 cortical dipoles out, over LSL.",
     version=lambda: version("convdip-realtime"),
-    help_format="plaintext",
+    help_format="markdown",
 )
 
 log = logging.getLogger(__name__)
 
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 
 
 @app.command
@@ -41,29 +50,29 @@ def demo(
     model: str = DEFAULT_MODEL,
     provider: Provider = "auto",
     seed: int = 1,
-    display: Annotated[bool, Parameter(negative="")] = False,
+    display: Flag = False,
     json_: Json = False,
 ) -> int:
-    """Show that it works: simulated EEG with known sources, through the real service.
+    """Image simulated EEG with known sources through the real service, and judge the result.
 
-    Ends with code 1 when a sample was lost or the sources were not found.
+    The exit code is 1 if a sample was lost or the sources were not found.
 
     Example: convdip demo --seconds 15
 
     Parameters
     ----------
     seconds : float
-        Length of the simulated session, 0.5 to 600.
+        Length of the simulated session in seconds, 0.5 to 600.
     model : str
         Model bundle: a folder, or the name of a shipped one.
     provider : str
         Where the network runs.
     seed : int
-        Of the simulated session.
+        Random seed of the session.
     display : bool
-        Watch it on the live cortex; without a screen, the picture convdip-demo.png is drawn.
+        Show it on the live cortex; without a screen, draw the picture convdip-demo.png.
     json_ : bool
-        Print the report as one JSON object on the last line.
+        Print the report as a JSON object on the last line.
     """
     from convdip.demo.run import run_demo
 
@@ -96,12 +105,13 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     wait_s : float
         How long to listen, in seconds.
     json_ : bool
-        Print the list as one JSON object.
+        Print the list as a JSON object.
     """
-    from convdip.live.inlet import find_streams
+    from convdip.live.sender import find_streams
 
+    quiet_lsl()
     if not wait_s > 0:
-        raise ConfigError(f"--wait-s is {wait_s:g}: expected a number above 0")
+        raise ConfigError(f"`wait_s` is {wait_s:g}: expected a number above 0")
     found = [
         {
             "name": stream.name(),
@@ -116,7 +126,7 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     if json_:
         print(json.dumps({"streams": found}))
     elif not found:
-        print(f"no streams within {wait_s:g} s: is the amplifier's LSL app running?")
+        print(f"no streams found within {wait_s:g} s: is the amplifier's LSL app running?")
     for stream in () if json_ else found:
         print(
             "{name:30} {type:15} {channels:5} channels {sfreq_hz:8g} Hz  {hostname}".format(
@@ -129,76 +139,90 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
 @app.command
 def run(
     *,
-    settings: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008
-    display: Annotated[bool, Parameter(negative="")] = False,
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008
+    realtime: Flag = False,
+    display: Flag = False,
     json_: Json = False,
 ) -> int:
     """Image an EEG stream and publish its sources, until stopped with Ctrl-C.
+
+    Settings can also stand in the table [run] of a TOML file: convdip run --config lab.toml
 
     Example: convdip run --input MyAmplifier --name Lab1
 
     Parameters
     ----------
-    settings : RunConfig
-        All of them can also stand in the table [run] of a TOML file: convdip run --config
-        lab.toml
+    settings : Settings
+    realtime : bool
+        Run with real-time priority, so that no other program delays a sample (Linux, needs
+        permission).
     display : bool
-        Open the live cortex beside it, in a process of its own; close and open it as you like.
+        Also open the live cortex, in a process of its own.
     json_ : bool
-        Print a summary as one JSON object at the end.
+        Print a summary as a JSON object at the end.
     """
     from pylsl import local_clock
 
     from convdip.display.app import display_beside
     from convdip.live.health import Health, status_line
-    from convdip.live.service import serve
+    from convdip.live.service import Service
+    from convdip.priority import dedicate_process, keep_collector_off
+    from convdip.processes import Process
 
     # A log file of eight hours wants a line a minute, a person one a second.
     show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
+    window: Process | None = None
 
-    stop = stop_on_signal()
-    with display_beside(settings) if display else nullcontext() as window:
+    def on_status(health: Health) -> None:
+        nonlocal window
+        show(status_line(health, local_clock()))
+        try:
+            if window is not None:
+                window.check_alive()
+        except ConvDipError as error:  # the service goes on without it
+            log.warning("%s", error)
+            window = None
 
-        def on_status(health: Health) -> None:
-            nonlocal window
-            show(status_line(health, local_clock()))
-            try:
-                if window is not None:
-                    window.check_alive()
-            except ConvDipError as error:  # the service goes on without it
-                log.warning("%s", error)
-                window = None
-
-        summary = serve(settings, stop, on_status)
+    quiet_lsl()
+    service = Service(on_status=on_status, **asdict(settings))
+    call_on_signal(service.stop)
+    with display_beside(settings) if display else nullcontext() as beside:
+        window = beside
+        dedicate_process(realtime=realtime)
+        if service.open():
+            keep_collector_off()
+            service.run()
+    summary = service.summary
     if json_:
-        print(json.dumps(summary))
+        print(json.dumps(asdict(summary)))
     else:
         print(
-            "\nstopped: {published} samples published, {dropped} dropped, {missing} missing in "
-            "the input".format(**summary)
+            f"\nstopped: {summary.published} samples published, {summary.dropped} dropped, "
+            f"{summary.missing} missing in the input"
         )
     return 0
 
 
 @app.command
 def display(*, name: str | None = None, model: str | None = None, json_: Json = False) -> int:
-    """Open the live cortex: what a service publishes, and whether it can be trusted.
+    """Open the live cortex: what a service publishes, and whether to trust it.
 
-    Any computer in the same network will do. '?' in the window shows the keys.
+    Runs on any computer in the same network. '?' in the window lists the keys.
 
     Example: convdip display --name Lab
 
     Parameters
     ----------
     name : str
-        The service's --name; without it the only one there is, or the one chosen in the window.
+        Name of the service; without it, the only one there is, or the one chosen in the window.
     model : str
-        Model bundle of the service, where it is not a shipped one.
+        The service's model bundle, if it is not a shipped one.
     json_ : bool
-        Print frame times and ages as one JSON object when the window is closed.
+        Print frame times and ages as a JSON object when the window is closed.
     """
     from convdip.display.app import run_display
 
+    quiet_lsl()
     summary = run_display(name, model, stop_on_signal())
     if json_:
         print(json.dumps(summary))
@@ -211,32 +235,33 @@ def replay(
     /,
     *,
     name: str = "Replay",
-    loop: Annotated[bool, Parameter(negative="")] = False,
+    loop: Flag = False,
     speed: float = 1.0,
     unit: str | None = None,
     json_: Json = False,
 ) -> int:
-    """Play a recording as an LSL EEG stream, in microvolts; it starts when a client listens.
+    """Play a recording as an LSL EEG stream in microvolts, once a client listens.
 
     Example: convdip replay recording.edf --name MyAmplifier --loop
 
     Parameters
     ----------
     file : Path
-        Any recording that MNE reads, or an XDF file.
+        Any recording that MNE-Python reads, or an XDF file.
     name : str
         Name of the stream.
     loop : bool
         Start again at the end.
     speed : float
-        2 plays twice as fast, at twice the rate.
+        2 plays twice as fast, at twice the sampling rate.
     unit : str
-        What the file's numbers are, where it does not say or MNE takes them for volts.
+        Unit of the file's numbers, where the file does not state it or MNE assumes volts.
     json_ : bool
-        Print what was sent as one JSON object at the end.
+        Print what was sent as a JSON object at the end.
     """
     from convdip.sources.replay import replay_recording
 
+    quiet_lsl()
     played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
     if json_:
         print(json.dumps(asdict(played)))
@@ -253,9 +278,9 @@ def simulate(
     model: str = DEFAULT_MODEL,
     json_: Json = False,
 ) -> int:
-    """Stream simulated EEG with known sources; it starts when a client listens.
+    """Stream simulated EEG with known sources, once a client listens.
 
-    The truth goes out beside it, as the marker stream NAME-Truth.
+    The true sources are published as the marker stream NAME-Truth.
 
     Example: convdip simulate --name TestEEG --seconds 120
 
@@ -264,18 +289,19 @@ def simulate(
     name : str
         Name of the stream.
     seconds : float
-        Length, 0.5 to 600, after two seconds without a source.
+        Length in seconds, 0.5 to 600, after a lead-in of two seconds without a source.
     sfreq_hz : float
-        Sampling rate.
+        Sampling rate in Hz.
     seed : int
-        Of the session.
+        Random seed of the session.
     model : str
-        Model bundle whose head model is used.
+        Model bundle whose head model to use.
     json_ : bool
-        Print what was sent as one JSON object at the end.
+        Print what was sent as a JSON object at the end.
     """
     from convdip.sources.simulator import play_session, simulate_session
 
+    quiet_lsl()
     stop, show = stop_on_signal(), status_printer()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed)
@@ -291,15 +317,16 @@ def bench(
     model: str = DEFAULT_MODEL,
     provider: Provider = "auto",
     precision: Precision = "auto",
-    realtime: Annotated[bool, Parameter(negative="")] = False,
-    quick: Annotated[bool, Parameter(negative="")] = False,
+    realtime: Flag = False,
+    quick: Flag = False,
     png: Path | None = None,
     json_: Json = False,
 ) -> int:
-    """Measure the service here and now: ages, losses, throughput, cost, each beside its bar.
+    """Measure latency, losses, throughput and cost on this machine, each against its target.
 
-    Source, service and client are three processes, as in a lab; bare LSL hops and bare runs of
-    the network are measured between, since machines differ and are noisy. About five minutes.
+    Source, service and client are three processes, as in a lab. Bare LSL hops and bare runs of
+    the network are measured in turns with them, since machines differ and are noisy. Takes about
+    five minutes.
 
     Example: convdip bench --quick
 
@@ -310,15 +337,15 @@ def bench(
     provider : str
         Where the network runs.
     precision : str
-        Of the network's weights.
+        Precision of the network's weights.
     realtime : bool
-        All processes take real-time priority.
+        Run all processes with real-time priority.
     quick : bool
-        The main lines alone, in one minute.
+        The main measurements only, in one minute.
     png : Path
-        Draw the ages and the jitter of all trials there.
+        Also draw the latencies and the jitter of all trials, into this file.
     json_ : bool
-        Print everything as one JSON object on the last line.
+        Print everything as a JSON object on the last line.
     """
     from convdip.bench.measure import Bench
     from convdip.bench.report import check_can_draw, draw, to_json, to_table
@@ -356,7 +383,7 @@ def bench(
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Path | None = None,
-    verbose: Annotated[bool, Parameter(negative="")] = False,
+    verbose: Flag = False,
 ) -> Any:
     """Launch a command.
 
@@ -365,13 +392,11 @@ def _launch(
     config : Path
         TOML file with a table of settings for each command.
     verbose : bool
-        Say more.
+        Enable debug logging.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FlagsFormatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     if config is not None:
         _check_settings(config)
         app.config = (Toml(config, must_exist=True),)
@@ -399,7 +424,7 @@ def main() -> None:
     try:
         code = app.meta()
     except ConvDipError as error:
-        print(f"convdip: {error}", file=sys.stderr)
+        print(f"convdip: {in_flags(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

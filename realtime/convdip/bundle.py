@@ -1,4 +1,4 @@
-"""The model bundle: all that passes from training to the live service.
+"""The model bundle: everything that passes from training to the live service.
 
 A folder with ``model.onnx``, ``head.npz`` and ``card.json``, and perhaps ``model-int8.onnx``, the
 same network with narrower weights; the card holds the SHA-256 of the others.
@@ -123,11 +123,11 @@ def _read_verified(path: Path, expected: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError:
-        raise BundleError(f"{path} is missing: get the bundle again") from None
+        raise BundleError(f"{path} is missing: download the bundle again") from None
     found = sha256_of(content)
     if found != expected:
         raise BundleError(
             f"{path} is damaged or changed: its SHA-256 is {found[:12]}…, the card says "
-            f"{expected[:12]}…; get the bundle again, or export it anew"
+            f"{expected[:12]}…; download the bundle again, or re-export it"
         )
     return content

@@ -9,7 +9,8 @@
     ├── ProviderError       the execution provider that was asked for cannot be had
     ├── PriorityError       the real-time priority that was asked for cannot be had
     ├── RecordingError      a recording cannot be read
-    └── ConfigError         a setting is unknown or out of range
+    ├── ConfigError         a setting is unknown or out of range
+    └── DisplayError        no window can be opened here
 
 Each message says what was found, what was expected and what to do.
 """

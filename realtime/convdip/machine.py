@@ -1,4 +1,4 @@
-"""What this computer is, and what of it this process may and does use."""
+"""The computer and its resources: cores, processor, GPU, memory, and the code's commit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import platform
 import subprocess
 from pathlib import Path
 
-from convdip.errors import ConvDipError
+import psutil
 
 
 def n_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores available to this process."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
@@ -29,7 +29,7 @@ def processor_name() -> str:
 
 
 def gpu_name() -> str:
-    """Return name and driver of the NVIDIA GPU, or ``none``."""
+    """Return name and driver version of the NVIDIA GPU, or ``none``."""
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -39,23 +39,27 @@ def gpu_name() -> str:
 
 
 def commit() -> str:
-    """Return the checkout's commit, with ``-dirty`` where files differ, or ``unknown``."""
+    """Return the checkout's short commit hash, or ``unknown`` outside a checkout.
+
+    ``-dirty`` is appended if tracked files have been modified.
+    """
     if not (Path(__file__).parents[2] / ".git").exists():
         return "unknown"
-    command = ["git", "-C", os.fspath(Path(__file__).parent), "describe", "--always", "--dirty"]
+    folder = os.fspath(Path(__file__).parent)
+    command = ["git", "-C", folder, "describe", "--always", "--dirty", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
-def memory_mb(pid: int | str = "self") -> float:
-    """Return the memory that a process holds now, in megabytes (resident set; Linux)."""
-    if Path("/proc/self/statm").exists():
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-    if pid != "self":
-        raise ConvDipError("the memory of another process is told on Linux alone")
-    import resource  # macOS: the most that this process ever had, in bytes
+def memory_mb(pid: int | None = None) -> float:
+    """Return the resident memory of a process, this one by default, in megabytes.
 
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)
+    Raises
+    ------
+    psutil.NoSuchProcess
+        If the process has ended.
+    """
+    n_bytes: int = psutil.Process(pid).memory_info().rss
+    return round(n_bytes / 1e6, 1)

@@ -1,14 +1,42 @@
-"""Real-time priority: the loop goes before everything else on the computer."""
+"""What changes the whole process: for the command line alone, never done to a host program."""
 
 from __future__ import annotations
 
+import gc
 import getpass
 import os
+
+from threadpoolctl import threadpool_limits
 
 from convdip.errors import PriorityError
 
 # Any real-time priority is above all ordinary programs; the kernel's own threads stand at 50.
 PRIORITY = 20
+
+
+def dedicate_process(*, realtime: bool = False) -> None:
+    """Prepare a process that does nothing but image samples.
+
+    Parameters
+    ----------
+    realtime : bool
+        Take real-time priority.
+
+    Raises
+    ------
+    PriorityError
+        If it cannot be had.
+    """
+    if realtime:
+        take_realtime_priority()
+    # A sample's products are too small to share: a second thread would only wake up for them.
+    threadpool_limits(1, "blas")
+
+
+def keep_collector_off() -> None:
+    """Keep the garbage collector off what is there: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()
 
 
 def take_realtime_priority() -> None:
@@ -22,7 +50,7 @@ def take_realtime_priority() -> None:
         If the system has no such priority, or the user is not allowed it.
     """
     if not hasattr(os, "sched_setscheduler"):
-        raise PriorityError("--realtime needs Linux: start without it")
+        raise PriorityError("`realtime` needs Linux: start without it")
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
     except PermissionError:
@@ -31,7 +59,7 @@ def take_realtime_priority() -> None:
         except (KeyError, OSError):  # a container's user without a name
             user = f"#{os.getuid()}"
         raise PriorityError(
-            f"--realtime is not allowed for {user}: an administrator adds the line '{user} - "
+            f"`realtime` is not allowed for {user}: an administrator adds the line '{user} - "
             f"rtprio {PRIORITY}' to /etc/security/limits.d/realtime.conf, then log in anew; or "
-            "start without --realtime"
+            "start without `realtime`"
         ) from None

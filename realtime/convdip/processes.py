@@ -1,9 +1,10 @@
-"""Commands of this program as processes beside this one, with LSL streams of their own."""
+"""Run commands of this program as child processes, with LSL streams of their own."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,29 +16,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pylsl
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from convdip.errors import StreamError
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 
 START_S = 30.0
 STOP_S = 10.0
+# Blocks of ports between liblsl's usual ones and those that systems give to outgoing connections.
+FIRST_PORT, PORTS_APART, N_PORT_BLOCKS = 17_000, 50, 300
 
 
 @contextmanager
 def private_lsl() -> Iterator[dict[str, str]]:
-    """Keep LSL on this computer and in a session of its own; give the environment for it.
+    """Keep LSL on this computer, in a session of its own; yield the environment for children.
 
-    Child processes read the same settings from it. In this process LSL must not have been used
-    yet.
+    This process must not have used LSL yet.
     """
+    # liblsl finds the streams of one computer by asking its 32 usual ports. Where other programs'
+    # streams hold all of them, a new one would never be found: hence ports of its own.
+    base_port = FIRST_PORT + PORTS_APART * random.randrange(N_PORT_BLOCKS)
     content = (
+        f"[ports]\nBasePort = {base_port}\nPortRange = {PORTS_APART}\n"
         f"[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {{127.0.0.1}}\n"
         f"SessionID = convdip-{uuid.uuid4().hex}\n[log]\nlevel = -3\n"
     )
-    # Content takes precedence over any file that the environment names already.
+    # The content takes precedence over any file that the environment names.
     pylsl.util.set_config_content(content)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lsl_api.cfg"
@@ -46,23 +53,23 @@ def private_lsl() -> Iterator[dict[str, str]]:
 
 
 class Process:
-    """A Python module beside this process; it ends with the block.
+    """A Python module as a child process, which ends with the block.
 
     Parameters
     ----------
     arguments : sequence of str
-        The module and its arguments, as after ``python -m``.
+        The module and its arguments, as for ``python -m``.
     env : dict
         From `private_lsl`.
     apart : bool
-        In a session of its own, out of reach of a terminal's signals.
+        In a session of its own, out of reach of the terminal's signals.
     """
 
     def __init__(
         self, arguments: Sequence[str], env: dict[str, str], *, apart: bool = False
     ) -> None:
         self.name = " ".join(arguments[:2])
-        # A file, not a pipe: nobody reads it unless the command fails.
+        # A file, not a pipe, which would fill up: it is only read if the command fails.
         self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -86,47 +93,46 @@ class Process:
         return self._process.pid
 
     def check_alive(self) -> None:
-        """Raise what the command said last if it has failed."""
+        """Raise a StreamError with the command's last message if it has failed."""
         if self._process.poll() not in (None, 0):
             self._messages.seek(0)
-            said = self._messages.read().strip().splitlines() or ["nothing"]
+            said = self._messages.read().strip().splitlines() or ["no message"]
             raise StreamError(f"'{self.name}' failed: {said[-1]}")
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it was stopped by a signal and could go on (Linux)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-        return fields.split()[0] == "T"
+        """Whether it is stopped by a signal, as in a debugger."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     def end(self) -> str:
-        """Stop the command and return what it printed."""
+        """Terminate the command and return its output."""
         self._process.terminate()
-        self._process.send_signal(signal.SIGCONT)  # one that is suspended would not hear of it
+        self._process.send_signal(signal.SIGCONT)  # a suspended process would not react
         try:
             return self._process.communicate(timeout=STOP_S)[0]
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.communicate()[0]
-        except ValueError:  # ended before
+        except ValueError:  # already ended
             return ""
 
     def end_with_json(self) -> dict[str, Any]:
-        """Stop the command and return the object that it printed last.
+        """Terminate the command and return the JSON object on its last line.
 
         Raises
         ------
         StreamError
-            If it printed none.
+            If it failed or printed none.
         """
         printed = self.end().splitlines()
         self.check_alive()
         if not printed:
-            raise StreamError(f"'{self.name}' did not end as it should: no summary from it")
+            raise StreamError(f"'{self.name}' ended without its summary")
         last: dict[str, Any] = json.loads(printed[-1])
         return last
 
@@ -137,9 +143,9 @@ def wait_for(
     timeout_s: float,
     look: Callable[[], None] | None = None,
 ) -> None:
-    """Wait until a process has ended by itself, while all others go on.
+    """Wait until a process has ended by itself, while all others keep running.
 
-    ``look`` is called ten times a second meanwhile.
+    Meanwhile ``look`` is called ten times a second.
 
     Raises
     ------
@@ -160,12 +166,12 @@ def wait_for(
 
 
 def connect(name: str, processes: Sequence[Process], buffer_s: int = 10) -> pylsl.StreamInlet:
-    """Connect to a stream that one of the processes opens.
+    """Connect to a stream that one of the processes publishes.
 
     Raises
     ------
     StreamError
-        If a process fails, or the stream does not come.
+        If a process fails, or the stream does not appear.
     """
     deadline = time.monotonic() + START_S
     while True:
@@ -181,5 +187,5 @@ def connect(name: str, processes: Sequence[Process], buffer_s: int = 10) -> pyls
     try:
         inlet.open_stream(timeout=START_S)
     except (LslTimeoutError, LostError):
-        raise StreamError(f"the stream {name!r} does not answer") from None
+        raise StreamError(f"the stream {name!r} does not respond") from None
     return inlet

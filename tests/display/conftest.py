@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -11,15 +12,15 @@ import pytest
 from convdip.bundle import Bundle
 from convdip.head import Head
 from convdip.live.events import EventOutlet
-from convdip.live.frame import SourceFrame
+from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health
-from convdip.live.inlet import StreamDescription
-from convdip.live.montage import match_montage
-from convdip.live.network import Network, open_network
-from convdip.live.outlet import Provenance, SourceOutlet
+from convdip.live.network import Network
+from convdip.live.outlet import SourceOutlet
 from convdip.live.quality import QualityOutlet
+from convdip.live.tuning import open_network
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
+from convdip.streams import Provenance
 
 SFREQ_HZ = 250.0
 
@@ -42,12 +43,21 @@ class Publisher:
         self._eeg = eeg_outlet(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
         if sample_format == "double64":
             self._eeg = in_doubles(self._eeg)
-        host = self._eeg.get_info().hostname()
-        units = ("microvolts",) * len(self._labels)
-        stream = StreamDescription(f"{name}EEG", source_id, host, self._labels, units, SFREQ_HZ)
-        montage = match_montage(self._labels, units, head.channels)
-        self._sources = SourceOutlet(name, Provenance(stream, montage, bundle, network))
-        self._quality, self.events = QualityOutlet(name, stream), EventOutlet(name)
+        provenance = Provenance(
+            input_name=f"{name}EEG",
+            input_source_id=source_id,
+            input_hostname=self._eeg.get_info().hostname(),
+            input_unit=None,
+            model=bundle.name,
+            model_sha256=bundle.sha256,
+            head_sha256=bundle.card["sha256"]["head.npz"],
+            provider=network.provider,
+            precision=network.precision,
+            threads=network.threads,
+            interpolated=head.channels[len(self._labels) :],
+        )
+        self._sources = SourceOutlet(name, head, SFREQ_HZ, provenance)
+        self._quality, self.events = QualityOutlet(name, f"{name}EEG"), EventOutlet(name)
         self.health = Health(SFREQ_HZ, pylsl.local_clock(), n_bad=n_missing)
         self.moments_nam = np.zeros(head.n_dipoles, np.float32)
         self.late_s = 0.0
@@ -71,12 +81,11 @@ class Publisher:
         dtype = np.float32 if self._eeg.channel_format == pylsl.cf_float32 else np.float64
         samples = np.ascontiguousarray(eeg_uv[: len(self._labels)] + ripple, dtype)
         self._eeg.push_chunk(samples, (stamps - self.late_s).tolist())
-        sources = np.tile(self.moments_nam * np.float32(1e-9), (n, 1))
-        fit = np.full(n, 0.9)
-        frame = SourceFrame(sources, fit, stamps - self.late_s)
+        moments_nam, fit = np.tile(self.moments_nam, (n, 1)), np.full(n, 0.9, np.float32)
+        frame = Frame(moments_nam, fit, stamps - self.late_s, StageTimes(*(now_s,) * 4))
         self._sources.push(frame)
         self.health.received(stamps - self.late_s, 0)
-        self.health.published(stamps - self.late_s, (now_s,) * 5, fit)
+        self.health.published(frame, now_s)
         self._quality.push_if_due(self.health, now_s)
 
 
@@ -104,7 +113,7 @@ def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable
     """Open a service's streams; they close with the test."""
     opened: list[Publisher] = []
 
-    def start(**how: object) -> Publisher:
+    def start(**how: Any) -> Publisher:
         opened.append(Publisher(unique, shipped, network, **how))
         return opened[-1]
 

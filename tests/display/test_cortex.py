@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from convdip.bundle import Bundle
 from convdip.display.colours import ACTIVITY_MAPS, activity_table, colour_table
-from convdip.display.cortex import DARK, CortexPicture, draw_cortex
+from convdip.display.cortex import DARK, CortexPicture, Hemispheres, draw_cortex
 from convdip.display.raster import rasterise
-from convdip.display.view import FOUR_VIEWS, SURFACES, Projection, free_camera, surface
+from convdip.display.view import (
+    FOUR_VIEWS,
+    SURFACES,
+    VIEWS,
+    Projection,
+    best_view,
+    free_camera,
+    standard_camera,
+    surface,
+)
 from convdip.head import Head
 from convdip.sources.patches import patch_dictionary
 
@@ -128,8 +137,9 @@ def test_normals_point_outwards(toy_head):
 
 
 def test_opposite_views_are_mirrored():
-    for camera in (*FOUR_VIEWS, free_camera(20, 30)):
-        frame = np.array([camera.right, camera.up, camera.towards])
+    ventral = (standard_camera("left", "ventral"), standard_camera("right", "ventral"))
+    for seen in (*FOUR_VIEWS, *ventral, free_camera(20, 30)):
+        frame = np.array([seen.right, seen.up, seen.towards])
         assert frame @ frame.T == pytest.approx(np.eye(3), abs=1e-12)
         assert np.linalg.det(frame) == pytest.approx(1)
 
@@ -140,6 +150,46 @@ def test_any_client_may_draw_a_map(shipped, hand):
     assert pixels.shape == (200, 300, 3)
     assert pixels.dtype == np.uint8
     assert is_coloured(pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("precentral-lh", ("left", "lateral")),
+        ("lateraloccipital-rh", ("right", "lateral")),
+        ("posteriorcingulate-rh", ("right", "medial")),
+        ("fusiform-lh", ("left", "ventral")),
+    ],
+)
+def test_the_best_view_shows_the_maximum(shipped, region, expected):
+    head = shipped.head
+    inside = np.flatnonzero(head.atlas == head.atlas_names.index(region))
+    offsets_m = head.dipoles_m[inside] - head.dipoles_m[inside].mean(axis=0)
+    dipole = int(inside[np.linalg.norm(offsets_m, axis=1).argmin()])
+    values = -7e-9 * patch(head, dipole)  # the sign plays no part
+    hemisphere, view = best_view(head, values)
+    assert (hemisphere, view) == expected
+
+    draw = Hemispheres(head, 300, 220)
+
+    def n_coloured(side, seen_from):
+        return is_coloured(draw(values, side, seen_from)).sum()
+
+    assert n_coloured(hemisphere, view) == max(n_coloured(hemisphere, each) for each in VIEWS)
+    assert n_coloured("left" if hemisphere == "right" else "right", view) == 0
+
+
+def test_a_hemisphere_is_drawn_above_a_quarter_of_the_whole_maps_maximum(shipped):
+    head = shipped.head
+    values = np.zeros(head.n_dipoles)
+    values[: head.n_left], values[head.n_left :] = 1.0, 0.24
+    draw = Hemispheres(head, 160, 120)
+    right = draw(values, "right")
+    assert right.shape == (120, 160, 3)
+    assert (right[0, 0] == 255).all()
+    assert not is_coloured(right).any()
+    values[head.n_left :] = 0.35
+    assert is_coloured(draw(values, "right")).any()
 
 
 def test_drawing_needs_neither_qt_nor_a_screen():

@@ -72,9 +72,8 @@ def test_a_baseline_with_a_hole_is_taken_again():
 
 
 def test_a_locked_and_a_fixed_scale_stay():
-    for locked, mode in ((True, "rolling"), (False, "fixed")):
-        history, limit = SourceHistory(3), ColourLimit(mode, 7.0)
-        limit.is_locked = locked
+    for locked, limit in ((True, ColourLimit("rolling", 7.0)), (False, ColourLimit("fixed", 7.0))):
+        history, limit.is_locked = SourceHistory(3), locked
         assert set(feed(history, limit, 90.0, 5.0)) == {7.0}
 
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from convdip.live.backlog import Backlog
+from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health, status_line
-from convdip.live.latency import STAGES, WINDOW, Latency
+from convdip.live.latency import WINDOW, Latency
+from convdip.streams import STAGES
 
 
 def feed(health, stamps, chunk=7):
@@ -16,14 +18,14 @@ def test_missing_samples_are_counted_to_the_last_one(lost):
     places = np.delete(np.arange(10_000), np.arange(2000, 2000 + lost))
     feed(health, places / 500)
     summary = health.summary()
-    assert summary["received"] == 10_000 - lost
-    assert (summary["gaps"], summary["missing"]) == (1, lost)
+    assert summary.received == 10_000 - lost
+    assert (summary.gaps, summary.missing) == (1, lost)
 
 
 def test_single_lost_samples_add_up():
     health = Health(500.0, 0.0)
     feed(health, np.delete(np.arange(10_000), [2000, 4000, 4001, 6000]) / 500)
-    assert (health.n_gaps, health.n_missing) == (3, 4)
+    assert (health.gaps.n_gaps, health.gaps.n_missing) == (3, 4)
 
 
 @pytest.mark.parametrize("name", ["even", "jitter", "blocks", "slow clock"])
@@ -37,7 +39,7 @@ def test_uneven_stamps_are_no_gaps(name):
         stamps = stamps * 1.0001
     health = Health(500.0, 0.0)
     feed(health, stamps, chunk=20)
-    assert (health.n_gaps, health.n_missing) == (0, 0)
+    assert (health.gaps.n_gaps, health.gaps.n_missing) == (0, 0)
 
 
 def test_a_stream_that_came_back_is_no_gap():
@@ -46,14 +48,21 @@ def test_a_stream_that_came_back_is_no_gap():
     health.lost(now_s=5.0)
     health.restarted(now_s=99.0)
     feed(health, 99 + np.arange(500) / 100)
-    assert health.n_gaps == 0
-    assert (health.summary()["stream_losses"], health.summary()["outage_s"]) == (1, 94.0)
+    assert health.gaps.n_gaps == 0
+    assert (health.summary().stream_losses, health.summary().outage_s) == (1, 94.0)
+
+
+def frame_of(stamps, *stages_s):
+    """Return a frame that was through its stages at these times."""
+    stamps = np.asarray(stamps, float)
+    n = len(stamps)
+    moments_nam, fit = np.zeros((n, 3), np.float32), np.full(n, 0.5, np.float32)
+    return Frame(moments_nam, fit, stamps, StageTimes(*stages_s))
 
 
 def publish(health, stamps, now_s):
     """Publish a chunk that spent no time in any stage but the first."""
-    stamps = np.asarray(stamps, float)
-    health.published(stamps, (now_s,) * 5, np.full(len(stamps), 0.5, np.float32))
+    health.published(frame_of(stamps, *(now_s,) * 4), now_s)
 
 
 def settle(health):
@@ -72,7 +81,7 @@ def test_silence_is_seen():
 
 def test_nothing_yet():
     summary = Health(100.0, 0.0).summary()
-    assert summary["latency_ms"]["age"] == {"p50": None, "p95": None, "p99": None}
+    assert summary.latency_ms["age"] == {"p50": None, "p95": None, "p99": None}
     assert np.isnan(Health(100.0, 0.0).report(1.0)["age_p50"])
     assert "nan" not in status_line(Health(100.0, 0.0), 0.5)
 
@@ -93,9 +102,9 @@ def test_what_piled_up_during_the_start_has_no_age():
 def test_what_is_left_at_the_end_is_counted_and_looked_at():
     health = Health(100.0, 0.0)
     feed(health, np.delete(np.arange(600), range(500, 510)) / 100)
-    assert health.n_missing == 0  # the stretch is not full yet
+    assert health.gaps.n_missing == 0  # the stretch is not full yet
     health.ended(n_unread=7)
-    assert (health.n_unread, health.n_missing) == (7, 10)
+    assert (health.n_unread, health.gaps.n_missing) == (7, 10)
 
 
 def test_samples_without_a_stamp_are_counted_and_take_their_place():
@@ -104,10 +113,10 @@ def test_samples_without_a_stamp_are_counted_and_take_their_place():
     stamps[[0, 1, 400, 401, 700]] = np.nan
     feed(health, stamps)
     feed(health, np.full(3, np.nan))
-    assert (health.n_unstamped, health.n_missing) == (8, 0)
+    assert (health.gaps.n_unstamped, health.gaps.n_missing) == (8, 0)
     health = Health(100.0, 0.0)
     feed(health, np.full(3, np.nan))
-    assert health.n_unstamped == 3
+    assert health.gaps.n_unstamped == 3
 
 
 @pytest.mark.parametrize("jitter_s", [0.0, 0.003])
@@ -118,7 +127,7 @@ def test_drops_and_uneven_stamps_are_no_gaps(jitter_s):
     feed(health, stamps[:5000])
     for first in range(5000, 40_000, 200):
         health.received(stamps[first + 199 : first + 200], n_dropped=199)
-    assert (health.n_gaps, health.n_missing) == (0, 0)
+    assert (health.gaps.n_gaps, health.gaps.n_missing) == (0, 0)
 
 
 def test_dropped_samples_were_received_and_are_not_missing():
@@ -128,7 +137,7 @@ def test_dropped_samples_were_received_and_are_not_missing():
     for first in range(500, 2000, 50):  # 49 dropped, the newest imaged
         health.received(stamps[first + 49 : first + 50], n_dropped=49)
     assert (health.n_received, health.n_dropped) == (2000, 30 * 49)
-    assert (health.n_gaps, health.n_missing) == (0, 0)
+    assert (health.gaps.n_gaps, health.gaps.n_missing) == (0, 0)
 
 
 def test_missing_samples_are_told_when_they_are_found():
@@ -158,7 +167,7 @@ def test_reports_hold_rates_since_the_last_one():
 def test_the_stages_add_up_to_the_age():
     latency = Latency()
     stamps = np.array([1.0, 1.1])
-    latency.add(stamps, (1.2, 1.25, 1.35, 1.37, 1.4))
+    latency.add(frame_of(stamps, 1.2, 1.25, 1.35, 1.37), 1.4)
     stages = latency.percentiles_ms()
     assert stages["arrival"][2] == pytest.approx(200, rel=1e-5)
     medians = [stages[name][2] for name in STAGES]
@@ -171,9 +180,9 @@ def test_only_the_latest_samples_count(batch):
     latency = Latency()
     stamps = np.zeros(batch)
     for age_s in np.linspace(1, 2, 3 * WINDOW // batch):
-        latency.add(stamps, (age_s,) * 5)
+        latency.add(frame_of(stamps, *(age_s,) * 4), age_s)
     before = latency.percentiles_ms()["age"]
     assert before[0] > 1600
     for _ in range(WINDOW // batch + 1):
-        latency.add(stamps, (0.002,) * 5)
+        latency.add(frame_of(stamps, *(0.002,) * 4), 0.002)
     np.testing.assert_allclose(latency.percentiles_ms()["age"], 2.0, rtol=1e-5)

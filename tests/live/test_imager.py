@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from convdip import EegChunk, Imager, match_montage
+from convdip import Imager
 from convdip.errors import MontageError
 from convdip.live.network import Network
 from convdip.sources.patches import patch_dictionary
@@ -10,20 +10,22 @@ from convdip.sources.patches import patch_dictionary
 
 @pytest.fixture(scope="module")
 def imager(shipped):
-    montage = match_montage(shipped.head.channels, ["microvolts"] * 31, shipped.head.channels)
-    return Imager(shipped, montage, Network(shipped.model, shipped.head, "cpu"))
+    network = Network(shipped.model, shipped.head, "cpu")
+    return Imager(shipped.head.channels, model=shipped, network=network)
 
 
 def test_one_chunk_is_many_chunks(imager):
     rng = np.random.default_rng(0)
     samples = (rng.standard_normal((100, 31)) * 20).astype(np.float32)
     stamps = 10 + np.arange(100) / 500
-    whole = imager(EegChunk(samples, stamps))
+    whole = imager(samples, stamps)
     cuts = [0, 1, 2, 10, 64, 65, 100]
     for first, last in pairwise(cuts):
-        part = imager(EegChunk(samples[first:last], stamps[first:last]))
-        largest = np.abs(whole.sources).max()
-        np.testing.assert_allclose(part.sources, whole.sources[first:last], atol=1e-5 * largest)
+        part = imager(samples[first:last], stamps[first:last])
+        largest = np.abs(whole.moments_nam).max()
+        np.testing.assert_allclose(
+            part.moments_nam, whole.moments_nam[first:last], atol=1e-5 * largest
+        )
         np.testing.assert_allclose(
             part.goodness_of_fit, whole.goodness_of_fit[first:last], atol=1e-5
         )
@@ -35,28 +37,28 @@ def test_units_reference_and_order_of_the_stream_change_nothing(shipped, imager)
     rng = np.random.default_rng(1)
     samples_uv = (rng.standard_normal((5, 31)) * 20).astype(np.float32)
     stamps = np.arange(5.0)
-    expected = imager(EegChunk(samples_uv, stamps)).sources
+    expected = imager(samples_uv, stamps).moments_nam
     order = rng.permutation(31)
-    montage = match_montage([channels[i] for i in order], ["mV"] * 31, channels)
+    other = Imager([channels[i] for i in order], "mV", model=shipped)
     shifted_mv = ((samples_uv - samples_uv[:, [7]]) * 1e-3)[:, order]  # P7's reference: P7
-    other = Imager(shipped, montage)(EegChunk(shifted_mv, stamps)).sources
-    np.testing.assert_allclose(other, expected, atol=1e-4 * np.abs(expected).max())
+    found = other(shifted_mv, stamps).moments_nam
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_known_patch_comes_out_where_it_was_put_in(shipped, imager):
     """Noise-free patches of order 3, anywhere on the cortex."""
     head = shipped.head
     seeds = np.random.default_rng(2).choice(head.n_dipoles, 300, replace=False)
-    patches = patch_dictionary(head.triangles, head.dipoles_m, 3)[seeds].toarray() * 8e-9
-    eeg_uv = (patches @ head.lead_field.T * 1e6).astype(np.float32)
-    frame = imager(EegChunk(eeg_uv, np.arange(300.0)))
-    found = np.abs(frame.sources).argmax(axis=1)
+    patches_nam = patch_dictionary(head.triangles, head.dipoles_m, 3)[seeds].toarray() * 8
+    eeg_uv = (patches_nam @ head.lead_field.T * 1e-3).astype(np.float32)
+    frame = imager(eeg_uv)
+    found = np.abs(frame.moments_nam).argmax(axis=1)
     errors_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds], axis=1) * 1e3
     assert np.median(errors_mm) < 10
     assert np.percentile(errors_mm, 95) < 20
     assert np.median(frame.goodness_of_fit) > 0.95
     # Moments are of the right size: the sum over a patch is what the EEG sees.
-    ratio = frame.sources.sum(axis=1) / patches.sum(axis=1)
+    ratio = frame.moments_nam.sum(axis=1) / patches_nam.sum(axis=1)
     assert 0.5 < np.median(ratio) < 2
 
 
@@ -64,16 +66,40 @@ def test_a_known_patch_comes_out_where_it_was_put_in(shipped, imager):
 def test_what_a_channel_that_is_not_used_holds_changes_nothing(shipped, imager, value):
     channels = shipped.head.channels
     samples = (np.random.default_rng(3).standard_normal((4, 31)) * 20).astype(np.float32)
-    expected = imager(EegChunk(samples, np.arange(4.0))).sources
-    montage = match_montage(["AUX", *channels], ["", *["uV"] * 31], channels)
+    expected = imager(samples).moments_nam
+    other = Imager(["AUX", *channels], ["", *["uV"] * 31], model=shipped)
     with_aux = np.column_stack([np.full(4, value), samples]).astype(np.float32)
-    frame = Imager(shipped, montage)(EegChunk(with_aux, np.arange(4.0)))
-    np.testing.assert_allclose(frame.sources, expected, atol=1e-5 * np.abs(expected).max())
+    frame = other(with_aux)
+    np.testing.assert_allclose(frame.moments_nam, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_what_mne_gives_is_taken_and_what_is_turned_is_refused(imager):
     samples = np.random.default_rng(4).standard_normal((31, 6)) * 20  # float64, channels first
-    assert imager(EegChunk(samples.T, np.arange(6.0))).sources.dtype == np.float32
-    for wrong in (samples, samples.T[:5], samples.T[0]):
+    assert imager(samples.T).moments_nam.dtype == np.float32
+    for wrong in (samples, samples.T[0]):
         with pytest.raises(MontageError, match="expected \\(n_times, n_channels\\)"):
-            imager(EegChunk(wrong, np.arange(6.0)))
+            imager(wrong)
+    with pytest.raises(MontageError, match="5 samples have 6 time stamps"):
+        imager(samples.T[:5], np.arange(6.0))
+
+
+def test_maps_are_moments_without_their_scale(imager):
+    samples = np.random.default_rng(5).standard_normal((4, 31)) * 20
+    maps, moments_nam = imager.maps(samples), imager(samples).moments_nam
+    unit = maps / np.linalg.norm(maps, axis=1, keepdims=True)
+    scaled = moments_nam / np.linalg.norm(moments_nam, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.abs(scaled), unit, atol=1e-5)
+
+
+def test_a_recording_in_pieces_is_a_recording_at_once(imager):
+    """More samples than one run takes are imaged on all cores."""
+    n = 2 * imager.network.batch + 3
+    samples = np.random.default_rng(6).standard_normal((n, 31)) * 20
+    whole = imager(samples)
+    assert np.isnan(whole.timestamps).all()
+    largest = np.abs(whole.moments_nam).max()
+    for first in (0, n - 5):
+        part = imager(samples[first : first + 5])
+        rows = slice(first, first + 5)
+        np.testing.assert_allclose(part.moments_nam, whole.moments_nam[rows], atol=1e-5 * largest)
+        np.testing.assert_allclose(part.goodness_of_fit, whole.goodness_of_fit[rows], atol=1e-5)

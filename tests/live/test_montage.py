@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from convdip.errors import MontageError
-from convdip.live.montage import LevelCheck, electrode_name, match_montage, volts_per_unit
+from convdip.live.level import LevelCheck
+from convdip.live.montage import electrode_name, match_montage, volts_per_unit
 
 ELECTRODES = ["Fp1", "Fp2", "T7", "P8", "Cz", "FT10"]
 
@@ -50,12 +51,12 @@ def test_units_as_devices_write_them(unit, factor):
 
 @pytest.mark.parametrize("unit", ["", "none", "counts"])
 def test_a_unit_is_never_guessed(unit):
-    with pytest.raises(MontageError, match=r"'Cz' states .*--unit microvolts"):
+    with pytest.raises(MontageError, match=r"'Cz' has .*`unit='microvolts'`"):
         volts_per_unit(unit, "Cz")
 
 
 def test_a_unit_that_a_person_says_is_named_as_such():
-    with pytest.raises(MontageError, match="--unit is 'milivolts': expected microvolts"):
+    with pytest.raises(MontageError, match="`unit` is 'milivolts': expected microvolts"):
         volts_per_unit("milivolts")
 
 
@@ -92,7 +93,7 @@ def test_too_few_electrodes_are_refused(shipped):
 
 def test_two_channels_for_one_electrode_are_refused(shipped):
     labels = [*shipped.head.channels, "T3"]
-    with pytest.raises(MontageError, match="'T7' and 'T3' both mean electrode T7"):
+    with pytest.raises(MontageError, match="'T7' and 'T3' are both electrode T7"):
         match_montage(labels, ["uV"] * len(labels), shipped.head.channels)
 
 

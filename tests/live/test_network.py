@@ -5,8 +5,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 from convdip.errors import BundleError, ProviderError
-from convdip.live.network import Network, _quickest, open_network
+from convdip.live.network import Network
 from convdip.live.runtime import FixedBatches, open_session
+from convdip.live.tuning import _quickest, open_network
 from onnx import TensorProto, helper
 
 
@@ -69,7 +70,7 @@ def test_cuda_is_never_replaced_in_silence(shipped):
     try:
         network = Network(shipped.model, shipped.head, "cuda")
     except ProviderError as error:
-        assert "--provider cpu" in str(error)  # noqa: PT017 (both outcomes are right)
+        assert "`provider='cpu'`" in str(error)  # noqa: PT017 (both outcomes are right)
         assert Network(shipped.model, shipped.head, "auto").provider == "CPUExecutionProvider"
     else:
         assert network.provider == "CUDAExecutionProvider"
@@ -142,7 +143,7 @@ def test_auto_takes_the_quicker_of_two_precisions_whose_maps_are_the_same(
 def test_a_precision_that_cannot_be_had_is_an_error(shipped):
     without = replace(shipped, int8=None)
     assert without.int8_deviation == float("inf")
-    with pytest.raises(BundleError, match="no int8 weights: make them with"):
+    with pytest.raises(BundleError, match="no int8 weights: use `precision"):
         open_network(without, "cpu", "int8")
     with pytest.raises(ProviderError, match="int8 weights run on the CPU alone"):
         open_network(shipped, "cuda", "int8")

@@ -18,8 +18,8 @@ def test_closed_form_is_the_minimum_that_brents_method_finds(toy_head):
             method="brent",
             tol=1e-12,
         )
-        np.testing.assert_allclose(sources[i], maps[i] * found.x * UNIT, rtol=1e-3)
-        residual = eeg[i] - toy_head.lead_field @ sources[i]
+        np.testing.assert_allclose(sources[i], maps[i] * found.x * UNIT * 1e9, rtol=1e-3)
+        residual = eeg[i] - toy_head.lead_field @ sources[i] * 1e-9
         np.testing.assert_allclose(fit[i], 1 - residual.var() / eeg[i].var(), atol=1e-4)
 
 
@@ -29,7 +29,7 @@ def test_true_moments_come_back_from_their_own_map(toy_head):
     truth[1, [5, 200]] = 3e-9
     eeg = truth @ toy_head.lead_field.T
     sources, fit = scale_to_eeg(truth * 1e7, eeg, toy_head.lead_field)
-    np.testing.assert_allclose(sources, truth, rtol=1e-4)
+    np.testing.assert_allclose(sources, truth * 1e9, rtol=1e-4)
     np.testing.assert_allclose(fit, 1.0, atol=1e-5)
 
 
@@ -38,7 +38,7 @@ def test_opposite_polarity_gives_negative_moments(toy_head):
     maps[0, 10] = 1.0
     eeg = -7e-9 * maps @ toy_head.lead_field.T
     sources, _ = scale_to_eeg(maps, eeg, toy_head.lead_field)
-    np.testing.assert_allclose(sources[0, 10], -7e-9, rtol=1e-5)
+    np.testing.assert_allclose(sources[0, 10], -7.0, rtol=1e-5)
 
 
 def test_nothing_in_nothing_out(toy_head):

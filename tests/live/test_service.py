@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pylsl
 import pytest
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
 
@@ -23,7 +23,7 @@ import numpy as np
 from mne_lsl.stream import StreamLSL
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    stream = StreamLSL(bufsize=4.0, name=sys.argv[1]).connect(acquisition_delay=0.05, timeout=30)
+    stream = StreamLSL(bufsize=4.0, name=sys.argv[1]).connect(acquisition_delay=0.2, timeout=60)
 print("connected", len(stream.ch_names), stream.ch_names[0], stream.info["sfreq"], flush=True)
 stamps, peaks, last, news = [], [], 0.0, time.monotonic()
 while time.monotonic() - news < 3:
@@ -60,23 +60,38 @@ def collect(inlet, until_stamp, timeout_s):
     return np.concatenate(rows), np.concatenate(stamps)
 
 
-def test_a_real_recording_reaches_a_foreign_client(convdip, said, recording, unique):
+@pytest.fixture
+def foreign_client():
+    """Start mne-lsl on a stream, in a process of its own."""
+    started = []
+
+    def start(name):
+        command = [sys.executable, "-c", MNE_LSL_CLIENT, name]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_real_recording_reaches_a_foreign_client(
+    convdip, said, recording, unique, foreign_client
+):
     """Replay → service → mne-lsl: every sample, 5,124 channels, the input's stamps."""
     path = recording("eeg/eegmmidb_S001/S001R02.edf")
-    replay = convdip("replay", path, "--name", unique, "--speed", 2, "--json")
+    # The client first: it takes a while to load, and waits for its stream.
+    client = foreign_client(f"{unique}-Sources")
+    replay = convdip("replay", path, "--name", unique, "--speed", 4, "--json")
     service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 60, "--json")
     said(1, f"output {unique}-Sources")
     assert "27 of 31 electrodes" in said(1)
     assert "interpolated: FT9, TP9, TP10, FT10 (not in the stream)" in said(1)
 
-    client = subprocess.Popen(
-        [sys.executable, "-c", MNE_LSL_CLIENT, f"{unique}-Sources"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     text, _ = client.communicate(timeout=120)
     connected, last = text.splitlines()
-    assert connected.split() == ["connected", "5124", "lh-000000", "320.0"]
+    assert connected.split() == ["connected", "5124", "lh-000000", "640.0"]
     received = json.loads(last)
     stamps, peaks_nam = np.array(received["stamps"]), np.array(received["peaks_nam"])
     played = json.loads(replay.communicate(timeout=30)[0].splitlines()[-1])
@@ -174,7 +189,7 @@ def test_another_stream_is_not_taken_for_the_one_that_was_lost(convdip, said, sh
     del sender
     said(0, "waiting for it to come back")
     other = eeg_outlet(unique, channels[::-1], 250.0, f"id-{unique}")
-    said(0, "not taken up: stream")
+    said(0, "ignoring stream: stream")
     assert service.poll() is None
     del other
     sender = eeg_outlet(unique, channels, 250.0, f"id-{unique}")
@@ -230,18 +245,34 @@ def test_streams_lists_what_is_there(convdip, unique):
     del sender
 
 
+def is_one_clear_line(returncode, stderr):
+    """Check that a mistake is told in one line without a traceback, and return the line."""
+    assert returncode == 2
+    lines = [line for line in stderr.splitlines() if line.startswith("convdip: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in stderr
+    return lines[0]
+
+
 @pytest.fixture
 def fails(convdip, said):
-    """Run a command that must fail with one clear line and no traceback."""
+    """Run a command that must fail, in a process of its own: the service changes its process."""
 
     def run(*arguments):
         process = convdip(*arguments)
         process.communicate(timeout=60)
-        assert process.returncode == 2
-        lines = [line for line in said(0).splitlines() if line.startswith("convdip: ")]
-        assert len(lines) == 1
-        assert "Traceback" not in said(0)
-        return lines[0]
+        return is_one_clear_line(process.returncode, said(0))
+
+    return run
+
+
+@pytest.fixture
+def refuses(call):
+    """Run a command that must fail before it does anything."""
+
+    def run(*arguments):
+        done = call("convdip", *arguments)
+        return is_one_clear_line(done.returncode, done.stderr)
 
     return run
 
@@ -268,26 +299,26 @@ def test_a_damaged_model_is_one_clear_line(fails, shipped, tmp_path):
     assert "model.onnx is damaged or changed" in fails("run", "--model", folder)
 
 
-def test_an_unreadable_recording_is_one_clear_line(fails, tmp_path):
+def test_an_unreadable_recording_is_one_clear_line(refuses, tmp_path):
     path = tmp_path / "broken.edf"
     path.write_bytes(b"0       this is no EDF file")
-    assert "broken.edf cannot be read" in fails("replay", path)
+    assert "broken.edf cannot be read" in refuses("replay", path)
 
 
-def test_a_missing_recording_is_one_clear_line(fails):
-    assert "no recording at nowhere.edf" in fails("replay", "nowhere.edf")
+def test_a_missing_recording_is_one_clear_line(refuses):
+    assert "no recording at nowhere.edf" in refuses("replay", "nowhere.edf")
 
 
-def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, tmp_path):
+def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, call, tmp_path):
     (tmp_path / "lab.toml").write_text('[run]\ninput = "nonesuch"\nwait-s = 0.5\n')
     convdip("run", "--config", "lab.toml").communicate(timeout=60)
     assert "no stream named 'nonesuch' within 0.5 s" in said(0)
-    for n, text in enumerate(['[run]\ninptu = "x"\n', 'input = "x"\n', "[rnu]\n", "[run"]):
+    for text in ('[run]\ninptu = "x"\n', 'input = "x"\n', "[rnu]\n", "[run"):
         (tmp_path / "typo.toml").write_text(text)
-        process = convdip("run", "--config", "typo.toml", "--wait-s", 0.1)
-        process.communicate(timeout=60)
-        assert process.returncode == 2, text
-        assert "Traceback" not in said(n + 1)
+        done = call("convdip", "run", "--config", "typo.toml", "--wait-s", 0.1)
+        assert done.returncode == 2, text
+        assert done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -306,8 +337,8 @@ def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, t
         (("demo", "--seconds", "0"), "convdip: --seconds is 0"),
     ],
 )
-def test_a_setting_out_of_range_is_one_clear_line(fails, arguments, words):
-    assert words in fails(*arguments)
+def test_a_setting_out_of_range_is_one_clear_line(refuses, arguments, words):
+    assert words in refuses(*arguments)
 
 
 def test_a_second_service_of_one_name_is_refused(convdip, said, fails, shipped, unique):

@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pylsl
 import pytest
-from convdip import match_montage
 from convdip.errors import StreamError
-from convdip.live.inlet import Inlet, describe, find_streams, resolve
-from convdip.live.network import Network
-from convdip.live.outlet import Provenance, SourceOutlet
+from convdip.live.inlet import Inlet
+from convdip.live.outlet import SourceOutlet
+from convdip.live.sender import find_streams, resolve
 from convdip.sources.player import eeg_outlet, play
+from convdip.streams import Provenance, read_eeg, read_sources
 
 
 def outlet(name, n=4, sfreq=100.0, fmt=pylsl.cf_float32, kind="EEG", source_id=None):
@@ -22,7 +22,8 @@ def outlet(name, n=4, sfreq=100.0, fmt=pylsl.cf_float32, kind="EEG", source_id=N
 
 def pull(inlet, n, timeout_s=10.0):
     """Pull until n samples are there."""
-    samples, stamps = [], []
+    samples: list[np.ndarray] = []
+    stamps: list[np.ndarray] = []
     deadline = time.monotonic() + timeout_s
     while sum(map(len, stamps)) < n and time.monotonic() < deadline:
         chunk = inlet.pull(64)
@@ -119,7 +120,7 @@ def test_labels_and_units_of_both_common_layouts(layout):
             channel = parent.append_child("channel")
             channel.append_child_value(key, name)
             channel.append_child_value("unit", "uV")
-    described = describe(info)
+    described = read_eeg(info)
     expected = ("", "") if layout == "nothing" else ("Cz", "Pz")
     assert described.labels == expected
     assert described.units == (("", "") if layout == "nothing" else ("uV", "uV"))
@@ -144,11 +145,23 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     labels = [name for name in shipped.head.channels if name not in ("FT9", "TP10")]
     sender = eeg_outlet(unique, labels, 250.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
-    montage = match_montage(labels, inlet.description.units, shipped.head.channels)
-    network = Network(shipped.model, shipped.head, "cpu")
-    published = SourceOutlet(unique, Provenance(inlet.description, montage, shipped, network))
+    provenance = Provenance(
+        input_name=unique,
+        input_source_id=f"id-{unique}",
+        input_hostname=inlet.description.hostname,
+        input_unit=None,
+        model=shipped.name,
+        model_sha256=shipped.sha256,
+        head_sha256=shipped.card["sha256"]["head.npz"],
+        provider="CPUExecutionProvider",
+        precision="fp32",
+        threads=1,
+        interpolated=("FT9", "TP10"),
+    )
+    published = SourceOutlet(unique, shipped.head, inlet.description.sfreq_hz, provenance)
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 5.0, settle_s=0.0), recover=False)
     info = client.info(timeout=5.0)
+    assert read_sources(info).provenance == provenance
 
     assert info.type() == "SourceEstimate"
     assert info.nominal_srate() == 250.0
@@ -158,11 +171,11 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     assert channel.child_value("region") == shipped.head.atlas_names[shipped.head.atlas[-1]]
     place_mm = [float(channel.child("location").child_value(axis)) for axis in "XYZ"]
     np.testing.assert_allclose(place_mm, shipped.head.dipoles_m[-1] * 1e3, atol=0.006)
-    provenance = info.desc().child("provenance")
-    assert provenance.child_value("input_name") == unique
-    assert provenance.child_value("model_sha256") == shipped.sha256
-    assert provenance.child_value("interpolated_channels") == "FT9, TP10"
-    assert provenance.child_value("provider") == "CPUExecutionProvider"
-    assert (provenance.child_value("precision"), provenance.child_value("threads")) == ("fp32", "1")
+    written = info.desc().child("provenance")
+    assert written.child_value("input_name") == unique
+    assert written.child_value("model_sha256") == shipped.sha256
+    assert written.child_value("interpolated_channels") == "FT9, TP10"
+    assert written.child_value("provider") == "CPUExecutionProvider"
+    assert (written.child_value("precision"), written.child_value("threads")) == ("fp32", "1")
     assert info.desc().child("source_space").child_value("n_left") == "2562"
     del client, published, sender

@@ -1,3 +1,5 @@
+from typing import Any
+
 import mne
 import numpy as np
 import pytest
@@ -18,9 +20,9 @@ def test_average_reference_removes_any_constant():
 
 
 def test_sphere_centre_of_points_on_a_sphere():
-    points = np.random.default_rng(0).standard_normal((31, 3))
+    points: Any = np.random.default_rng(0).standard_normal((31, 3))  # in doubles, to be exact
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    centre = [0.01, -0.02, 0.03]
+    centre = np.array([0.01, -0.02, 0.03])
     np.testing.assert_allclose(sphere_centre(points * 0.09 + centre), centre, atol=1e-12)
 
 

@@ -28,7 +28,7 @@ def test_background_is_average_referenced_correlated_eeg(toy_head):
     assert abs(eeg.std() - 1) < 1e-3
     # Volume conduction: neighbours share most of their signal, a white amplifier's would not.
     channels = list(toy_head.channels)
-    together = np.corrcoef(eeg.T)
+    together = np.asarray(np.corrcoef(eeg.T))
     assert together[channels.index("O1"), channels.index("Oz")] > 0.5
 
 

@@ -33,17 +33,16 @@ def test_moments_fall_off_as_a_gaussian(toy_head):
 def test_patches_have_the_papers_sizes(shipped):
     """Orders 2 to 5 hold 19 to 91 dipoles (section 2.2)."""
     sizes = [
-        int(np.median(np.diff(patch_dictionary(*_mesh(shipped), order).indptr)))
-        for order in (2, 3, 4, 5)
+        int(np.median(np.diff(_patches(shipped.head, order).indptr))) for order in (2, 3, 4, 5)
     ]
     assert sizes == [19, 37, 61, 91]
 
 
 def test_a_patch_stays_in_its_hemisphere(shipped):
-    patches = patch_dictionary(*_mesh(shipped), 5).tocoo()
+    patches = _patches(shipped.head, 5).tocoo()
     n_left = shipped.head.n_left
     assert np.all((patches.row < n_left) == (patches.col < n_left))
 
 
-def _mesh(bundle):
-    return bundle.head.triangles, bundle.head.dipoles_m
+def _patches(head, order):
+    return patch_dictionary(head.triangles, head.dipoles_m, order)

@@ -5,7 +5,7 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.errors import RecordingError
-from convdip.live.inlet import resolve
+from convdip.live.sender import resolve
 from convdip.sources.replay import read_recording
 
 
@@ -46,15 +46,16 @@ def test_a_replay_sends_the_recording_in_microvolts_under_proper_labels(convdip,
     assert info.nominal_srate() == 640.0
     assert info.get_channel_labels()[:3] == ["FC5", "FC3", "FC1"]
     assert set(info.get_channel_units()) == {"microvolts"}
-    samples, stamps = [], []
+    all_samples: list[np.ndarray] = []
+    all_stamps: list[np.ndarray] = []
     deadline = time.monotonic() + 30
-    while sum(map(len, stamps)) < 640 and time.monotonic() < deadline:
+    while sum(map(len, all_stamps)) < 640 and time.monotonic() < deadline:
         chunk, ts = inlet.pull_chunk(timeout=0.2, max_samples=64, min_samples=1, as_numpy=True)
-        samples.append(chunk)
-        stamps.append(ts)
+        all_samples.append(chunk)
+        all_stamps.append(ts)
     replay.terminate()
     played = json.loads(replay.communicate(timeout=20)[0].splitlines()[-1])
-    samples, stamps = np.concatenate(samples), np.concatenate(stamps)
+    samples, stamps = np.concatenate(all_samples), np.concatenate(all_stamps)
     first = round((stamps[0] - played["first_stamp"]) * 640)
     np.testing.assert_allclose(
         (stamps - played["first_stamp"]) * 640, first + np.arange(len(stamps)), atol=1e-3

@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 from convdip_training.ahead import Ahead
-from convdip_training.batches import simulated_batches
+from convdip_training.batches import SimulatedBatches
 from convdip_training.config import (
     FitConfig,
     LossConfig,
@@ -11,6 +11,7 @@ from convdip_training.config import (
     SimulationConfig,
     TrainingConfig,
 )
+from convdip_training.experiment import Experiment
 
 CONFIG = TrainingConfig(
     "tiny",
@@ -22,8 +23,8 @@ CONFIG = TrainingConfig(
 
 
 @pytest.fixture
-def make(toy_head, noise):
-    return partial(simulated_batches, CONFIG, toy_head, noise)
+def make(toy_head, noise, tmp_path):
+    return partial(SimulatedBatches, Experiment(CONFIG, tmp_path, head=toy_head, noise=noise))
 
 
 def test_processes_draw_what_a_thread_draws(make):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from convdip_training.anatomy.family import Family, nearest_mean, to_model
+from convdip_training.anatomy.families import Family
+from convdip_training.anatomy.resample import nearest_mean, to_model
 
 
 @pytest.fixture

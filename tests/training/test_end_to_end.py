@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from convdip_training.anatomy.template import package_folder
+
+# Heads with real boundary elements, an evaluation of nine methods.
+pytestmark = pytest.mark.timeout(900)
 
 # Small where it may be small: a coarse cortex and few samples; the head model's BEM is the
 # real one.
@@ -40,9 +44,22 @@ decay = "cosine"
 dipoles = 0.5
 checkpoints = 2
 """
+OPTIONS = ("--preset", "tiny.toml", "--cache", "cache")
+EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--json", "--model")
+WRITTEN = ("evaluation-quick.json", "evaluation-quick.md")
+
+
+def report_of(folder, bundle, name):
+    """Return what the evaluation of a bundle wrote."""
+    return (folder / "evaluations" / bundle / name).read_bytes()
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def train(*arguments, cwd, **environment):
+    """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "convdip_training", *map(str, arguments)],
         capture_output=True,
@@ -54,40 +71,57 @@ def train(*arguments, cwd, **environment):
     )
 
 
-@pytest.mark.timeout(900)
-def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(convdip, bert, tmp_path):
-    (tmp_path / "tiny.toml").write_text(PRESET)
-    options = ("--preset", "tiny.toml", "--cache", tmp_path / "cache")
-    done = train("all", *options, "--output", "bundle", "--json", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A folder with a cache and a bundle made from nothing, and what was said meanwhile."""
+    folder = tmp_path_factory.mktemp("end-to-end")
+    (folder / "tiny.toml").write_text(PRESET)
+    done = train("all", *OPTIONS, "--output", "bundle", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture(scope="module")
+def evaluated(everything):
+    """The folder, and the evaluation of its bundle with one thread; the bundle stays as it is."""
+    folder, _ = everything
+    exported = contents(folder / "bundle")
+    done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    assert contents(folder / "bundle") == exported
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, convdip, call):
+    folder, done = everything
     card = json.loads(done.stdout.splitlines()[-1])
     assert card["evaluation"]["single"]["auc"] > 0.8
     for step in ("head model 2/3", "noise: 5 synthetic recordings", "training:", "export:"):
         assert step in done.stderr
 
-    again = train("fit", *options, cwd=tmp_path)
+    again = call("convdip_training", "fit", *OPTIONS, cwd=folder)
+    assert again.returncode == 0
     assert "is trained already" in again.stderr
 
-    evaluate_it(tmp_path)
-    carry_it_over(tmp_path, bert)
-    demo = convdip("demo", "--model", "bundle", "--seconds", 4, "--json")
+    demo = convdip("demo", "--model", folder / "bundle", "--seconds", 4, "--json")
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
 
 
-def carry_it_over(folder, bert):
-    """Carry the bundle over to the head of somebody else, in a tenth of the samples."""
+def test_a_bundle_is_transferred_to_another_head(everything, call, bert):
+    """With a tenth of the samples."""
+    folder, _ = everything
     trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
-    command = ("--from", "bundle", "--cache", folder / "cache", "--output", "bert")
-    done = train("all", *command, cwd=folder)
+    command = ("all", "--from", "bundle", "--cache", "cache", "--output", "bert")
+    done = call("convdip_training", *command, cwd=folder)
     assert done.returncode == 2
     assert "--from needs --head, --subjects-dir, --trans too" in done.stderr
-    done = train("all", *command, "--preset", "small", cwd=folder)
+    done = call("convdip_training", *command, "--preset", "small", cwd=folder)
     assert done.returncode == 2
     assert "--preset small beside --from bundle: expected one of them" in done.stderr
     whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
-    done = train("all", *command, *whose, "--json", cwd=folder)
+    done = call("convdip_training", *command, *whose, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     card = json.loads(done.stdout.splitlines()[-1])
     assert card["name"] == "tiny-bert"
@@ -97,34 +131,9 @@ def carry_it_over(folder, bert):
     assert card["evaluation"]["single"]["auc"] > 0.8
 
 
-def rivals_are_not_scored_again(folder, table):
-    """Evaluate a bundle of the same head: only its own scores are new."""
-    shutil.copytree(folder / "bundle", folder / "other")
-    kept = folder / "cache" / "evaluation"
-    before = set(kept.iterdir())
-    command = ("evaluate", "--model", "other", "--quick", "--cache", folder / "cache", "--json")
-    done = train(*command, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert len(before) == 2 * len(set(kept.iterdir()) - before)
-    again = json.loads(done.stdout.splitlines()[-1])
-    for name, entry in table["sets"]["single"]["methods"].items():
-        assert again["sets"]["single"]["methods"][name.replace("bundle", "other")] == entry
-
-
-def evaluate_it(folder):
-    """Evaluate the bundle twice, the second time from the heads on: the same bytes."""
-    command = ("evaluate", "--model", "bundle", "--quick", "--cache", folder / "cache")
-    written = []
-    for threads in ("1", "2"):
-        shutil.rmtree(folder / "cache" / "evaluation", ignore_errors=True)
-        done = train(*command, "--json", cwd=folder, OMP_NUM_THREADS=threads)
-        assert done.returncode == 0, done.stderr
-        names = ("evaluation-quick.json", "evaluation-quick.md")
-        written.append([(folder / "bundle" / name).read_bytes() for name in names])
-    assert written[0] == written[1]
-    table = json.loads(done.stdout.splitlines()[-1])
-    rivals_are_not_scored_again(folder, table)
-    assert table == json.loads(written[0][0])
+def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
+    folder, table = evaluated
+    assert table == json.loads(report_of(folder, "bundle", WRITTEN[0]))
     single = table["sets"]["single"]
     assert single["n"] == 100
     methods = single["methods"]
@@ -141,14 +150,66 @@ def evaluate_it(folder):
         assert low <= method["auc"]["mean"] <= high
     assert "ghosts" in single["won_by_nothing"]["mean"]
     assert single["tests"]["all"]["auc"]["bundle | random map"]["p"] < 1e-5
-    report = written[0][1].decode()
+    report = report_of(folder, "bundle", WRITTEN[1]).decode()
     assert "ghosts (a sample) ⚠" in report
     assert "right median nerve" in report.lower()
 
-    done = train("figures", *command[1:], cwd=folder)
+
+def scores_in(path):
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored}
+
+
+def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated):
+    """A copy of the bundle, by another name of equal length, with twice the threads.
+
+    Its own scores are all new. Of its rivals', a piece of each set is gone, as if the first
+    evaluation had been broken off: only those are scored again.
+    """
+    folder, table = evaluated
+    shutil.copytree(folder / "bundle", folder / "bundl2")
+    kept = folder / "cache" / "evaluation"
+    before = {path: scores_in(path) for path in kept.iterdir()}
+    n_pieces = sum(-(-entry["n"] // 25) for entry in table["sets"].values()) + 2  # validation: 50
+    assert len(before) == 2 * n_pieces
+    n_rivals = {path: scores["values"].shape[1] for path, scores in before.items()}
+    gone = [
+        next(path for path in sorted(before) if n_rivals[path] > 1 and path.name.startswith(name))
+        for name in ("single", "multi", "validation")
+    ]
+    for path in gone:
+        path.unlink()
+    done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
-    names = {path.name for path in (folder / "bundle" / "figures-quick").glob("*.png")}
+    for name in WRITTEN:
+        first, second = (report_of(folder, bundle, name) for bundle in ("bundle", "bundl2"))
+        assert second.replace(b"bundl2", b"bundle") == first
+    after = set(kept.iterdir())
+    assert set(before) < after
+    assert len(after) - len(before) == n_pieces
+    for path in gone:
+        for name, values in scores_in(path).items():
+            np.testing.assert_array_equal(values, before[path][name])
+
+
+def test_figures_are_drawn_from_what_was_scored(evaluated, call):
+    folder, _ = evaluated
+    exported = contents(folder / "bundle")
+    done = call(
+        "convdip_training", "figures", "--quick", "--cache", "cache", "--model", "bundle",
+        "--out", "results", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (folder / "results" / "figures-quick").glob("*.png")}
     assert {"figure-2-extent.png", "figure-A2-four-sources.png", "real-SEP-N20.png"} <= names
+    assert contents(folder / "bundle") == exported
+
+
+def is_one_clear_line(done, message):
+    assert done.returncode == 2
+    [line] = [text for text in done.stderr.splitlines() if text.startswith("convdip-train: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -161,22 +222,24 @@ def evaluate_it(folder):
         (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
-        (("precision", "--model", "nonesuch"), "no model at 'nonesuch'"),
+        (("evaluate", "--out", "file.txt"), "--out is file.txt: expected a folder"),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",
         ),
     ],
 )
-def test_a_mistake_is_one_clear_line(tmp_path, arguments, message):
-    done = train(*arguments, "--cache", tmp_path, cwd=tmp_path)
-    assert done.returncode == 2
-    [line] = [text for text in done.stderr.splitlines() if text.startswith("convdip-train: ")]
-    assert message in line
-    assert "Traceback" not in done.stderr
+def test_a_mistake_is_one_clear_line(tmp_path, call, arguments, message):
+    (tmp_path / "file.txt").touch()
+    done = call("convdip_training", *arguments, "--cache", tmp_path, cwd=tmp_path)
+    is_one_clear_line(done, message)
 
 
-def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
+def test_a_mistake_is_one_clear_line_in_a_process_of_its_own(tmp_path):
+    is_one_clear_line(train("fit", "--preset", "nonesuch", cwd=tmp_path), "no preset 'nonesuch'")
+
+
+def test_a_stop_is_no_error_and_says_that_the_command_resumes(tmp_path):
     command = [sys.executable, "-m", "convdip_training", "head", "--cache", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         for line in process.stderr:
@@ -185,5 +248,5 @@ def test_a_stop_is_no_error_and_says_that_the_command_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
         assert process.wait(60) == 130
-    assert "stopped; the same command goes on from here" in said
+    assert "stopped; the same command resumes from here" in said
     assert "Traceback" not in said

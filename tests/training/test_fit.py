@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from convdip.bundle import load_bundle
+from convdip.bundle import load_bundle, sha256_of
 from convdip.errors import ConfigError
 from convdip.live.network import Network
 from convdip_training.config import (
@@ -17,9 +17,12 @@ from convdip_training.config import (
     SimulationConfig,
     TrainingConfig,
 )
-from convdip_training.export import ExportError, check_against_keras, export, to_onnx
-from convdip_training.fit import fit, trained_network
+from convdip_training.convert import ExportError, check_against_keras, to_onnx
+from convdip_training.experiment import Experiment
+from convdip_training.export import export
+from convdip_training.fit import fit
 from convdip_training.networks.convdip import build_convdip, load_network
+from convdip_training.quantise import to_int8
 from convdip_training.simulate import Simulator
 
 CONFIG = TrainingConfig(
@@ -31,9 +34,13 @@ CONFIG = TrainingConfig(
 )
 
 
+def experiment(head, noise, cache, config=CONFIG):
+    return Experiment(config, cache, head=head, noise=noise)
+
+
 @pytest.fixture(scope="module")
 def trained(toy_head, noise, tmp_path_factory):
-    return fit(CONFIG, toy_head, noise, tmp_path_factory.mktemp("runs"))
+    return fit(experiment(toy_head, noise, tmp_path_factory.mktemp("runs")))
 
 
 def test_the_layers_are_the_papers():
@@ -72,11 +79,11 @@ def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(
     with monkeypatch.context() as patched:
         patched.setattr(Simulator, "batch", draw_and_press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
-            fit(CONFIG, toy_head, noise, tmp_path)
+            fit(experiment(toy_head, noise, tmp_path))
     [history] = tmp_path.glob("*/history.json")
     assert 1 <= len(json.loads(history.read_text())) <= 3
     assert not list(tmp_path.glob("*/network.keras"))
-    resumed = fit(CONFIG, toy_head, noise, tmp_path)
+    resumed = fit(experiment(toy_head, noise, tmp_path))
     for mine, other in zip(
         load_network(resumed).get_weights(), load_network(trained).get_weights(), strict=True
     ):
@@ -85,7 +92,7 @@ def test_a_training_that_was_broken_off_ends_as_if_it_had_not_been(
 
 def test_a_finished_training_is_not_done_again(toy_head, noise, trained):
     before = trained.stat().st_mtime_ns
-    assert fit(CONFIG, toy_head, noise, trained.parent.parent) == trained
+    assert fit(experiment(toy_head, noise, trained.parent.parent)) == trained
     assert trained.stat().st_mtime_ns == before
 
 
@@ -99,7 +106,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
 def test_export_makes_a_bundle_that_computes_what_keras_computes(
     toy_head, noise, trained, tmp_path
 ):
-    card = export(trained, CONFIG, toy_head, noise, tmp_path / "bundle")
+    card = export(experiment(toy_head, noise, trained.parent.parent), tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.card == json.loads(json.dumps(card))
     assert card["keras_onnx_difference"] < 1e-5
@@ -108,7 +115,14 @@ def test_export_makes_a_bundle_that_computes_what_keras_computes(
     assert card["config"]["fit"]["batch_size"] == 64
     assert 0.5 < card["evaluation"]["single"]["auc"] <= 1
     assert card["evaluation"]["single"]["localisation_error_mm_mean"] > 0
-    assert "| one source |" in (tmp_path / "bundle" / "card.md").read_text()
+    text = (tmp_path / "bundle" / "card.md").read_text()
+    assert "| one source |" in text
+
+    # The int8 form is part of the bundle from the start, and the card says how far it deviates.
+    assert bundle.int8 == to_int8(bundle.model)
+    assert card["sha256"]["model-int8.onnx"] == sha256_of(bundle.int8)
+    assert 0 < bundle.int8_deviation < 0.1
+    assert "| int8 form |" in text
 
     topographies = np.random.default_rng(0).standard_normal((7, 77)).astype(np.float32) * 1e-5
     by_onnx = Network(bundle.model, toy_head, "cpu")(topographies)
@@ -131,20 +145,20 @@ def test_every_loss_trains(toy_head, noise, tmp_path):
     short = replace(CONFIG.fit, n_samples=128, checkpoints=1)
     for loss in (LossConfig(weighted_hausdorff=1.0), LossConfig(mse=1.0)):
         config = replace(CONFIG, loss=loss, fit=short, network=NetworkConfig(n_hidden=16))
-        network = load_network(fit(config, toy_head, noise, tmp_path))
+        network = load_network(fit(experiment(toy_head, noise, tmp_path, config)))
         assert all(np.isfinite(weights).all() for weights in network.get_weights())
 
 
 def test_export_without_a_history_writes_nothing(toy_head, noise, trained, tmp_path):
     alone = shutil.copy(trained, tmp_path)
     with pytest.raises(ConfigError, match="no training history"):
-        export(Path(alone), CONFIG, toy_head, noise, tmp_path / "bundle")
+        export(experiment(toy_head, noise, tmp_path), tmp_path / "bundle", Path(alone))
     assert not (tmp_path / "bundle").exists()
 
 
 def test_another_head_or_noise_is_another_training(toy_head, noise, tmp_path):
-    first = trained_network(CONFIG, toy_head, noise, tmp_path)
-    assert first == trained_network(CONFIG, toy_head, noise.copy(), tmp_path)
-    assert first != trained_network(CONFIG, toy_head, noise * 2, tmp_path)
+    first = experiment(toy_head, noise, tmp_path).network_path
+    assert first == experiment(toy_head, noise.copy(), tmp_path).network_path
+    assert first != experiment(toy_head, noise * 2, tmp_path).network_path
     other = replace(toy_head, lead_field=toy_head.lead_field * 2)
-    assert first != trained_network(CONFIG, other, noise, tmp_path)
+    assert first != experiment(other, noise, tmp_path).network_path

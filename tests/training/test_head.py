@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from convdip.errors import ConfigError
 from convdip.live.topography import sphere_centre
-from convdip_training.anatomy.forward import build_head, find_anatomy
+from convdip_training.anatomy.head_model import build_head
+from convdip_training.anatomy.subject import find_subject
 from convdip_training.anatomy.template import package_folder
 from convdip_training.config import HeadConfig
 
@@ -45,7 +46,7 @@ def test_what_lacks_of_ones_own_head_is_said_before_anything_is_solved(bert, tmp
     (tmp_path / "bert" / lost).unlink()
     config = HeadConfig("bert", str(tmp_path), "bert-trans.fif")
     with pytest.raises(ConfigError, match=f"'bert' needs {lost} in"):
-        find_anatomy(config, tmp_path)
+        find_subject(config, tmp_path)
 
 
 @pytest.mark.parametrize("text", [None, "no transform"])
@@ -54,7 +55,7 @@ def test_a_file_that_is_no_transform_is_said_before_anything_is_solved(bert, tmp
     if text is not None:
         trans.write_text(text)
     with pytest.raises(ConfigError, match=r"bert-trans\.fif': expected the head↔MRI transform"):
-        find_anatomy(HeadConfig("bert", str(bert.parent), str(trans)), tmp_path)
+        find_subject(HeadConfig("bert", str(bert.parent), str(trans)), tmp_path)
 
 
 def test_the_lead_field_agrees_with_a_spherical_head(shipped):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip import EegChunk, Imager, load_bundle, match_montage
+from convdip import Imager, load_bundle
 from convdip.errors import BundleError
 from convdip.live.network import Network
 from convdip_training.baselines.lcmv import Lcmv
@@ -41,11 +41,10 @@ def test_the_live_service_gives_what_mne_gives(folders, toy_head, erp, name):
     solve = Lcmv(toy_head) if name == "LCMV" else MinimumNorm(toy_head, name)
     bundle = load_bundle(folders[name])
     assert bundle.name == bundle.card["name"] == name
-    montage = match_montage(toy_head.channels, ["microvolts"] * 31, toy_head.channels)
     peaks = range(erp.peak, erp.peak + 500, 100)
     samples = erp.average[peaks] * 1e6
-    live = Imager(bundle, montage)(EegChunk(samples + 50, np.arange(5.0)))  # an offset is nothing
-    for peak, sources in zip(peaks, live.sources, strict=True):
+    live = Imager(toy_head.channels, model=bundle)(samples + 50)  # an offset is nothing
+    for peak, sources in zip(peaks, live.moments_nam, strict=True):
         expected = solve(replace(erp, peak=peak))
         assert np.corrcoef(sources, expected)[0, 1] > 0.9999
     assert np.all(live.goodness_of_fit > 0.2)

@@ -8,14 +8,15 @@ import pytest
 from convdip.live.network import Network
 from convdip.sources.patches import patch_dictionary
 from convdip_training.config import NetworkConfig
-from convdip_training.export import to_onnx
+from convdip_training.convert import to_onnx
 from convdip_training.networks.matched import (
+    LEAST_VARIANCE,
     SURE,
     build_matched,
     matched_filters,
-    whitening_matrix,
 )
 from convdip_training.quantise import to_int8
+from convdip_training.whitening import whitening_matrix
 
 CONFIG = NetworkConfig(
     "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), deflation=6, output="sigmoid"
@@ -42,7 +43,7 @@ def images(head, eeg):
 
 def test_the_whitening_makes_noise_white(noise):
     """But for the quietest directions, which stay below."""
-    white = noise.reshape(-1, 31) @ whitening_matrix(noise).T
+    white = noise.reshape(-1, 31) @ whitening_matrix(noise, LEAST_VARIANCE).T
     variances = white.var(axis=0)
     assert white.shape[1] == 30
     np.testing.assert_allclose(np.corrcoef(white.T), np.eye(30), atol=1e-4)
@@ -54,11 +55,13 @@ def test_the_image_comes_back_as_the_whitened_eeg(network, toy_head, noise):
     eeg -= eeg.mean(axis=1, keepdims=True)
     pixels = (eeg @ toy_head.interpolation.T).astype(np.float32)
     whitened = keras.ops.convert_to_numpy(network.whitening(pixels))
-    np.testing.assert_allclose(whitened, eeg @ whitening_matrix(noise).T, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        whitened, eeg @ whitening_matrix(noise, LEAST_VARIANCE).T, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_filter_matches_its_own_patch_best(toy_head, noise):
-    whitener = whitening_matrix(noise)
+    whitener = whitening_matrix(noise, LEAST_VARIANCE)
     filters = matched_filters(toy_head, whitener, 1)
     np.testing.assert_allclose(np.linalg.norm(filters, axis=1), 1, rtol=1e-5)
     match = filters @ filters.T

@@ -10,7 +10,6 @@ from convdip_training.evaluation.real import (
     image_real,
     load_real,
     median_nerve,
-    mni_mm,
     pictures,
     targets,
 )
@@ -70,19 +69,9 @@ def test_what_is_not_there_is_left_out_and_said(shipped, tmp_path, caplog):
         assert name in caplog.text
 
 
-def test_mni_coordinates_agree_with_mne(shipped):
-    """MNE's own for fsaverage are MNI305; MNI152 is a few millimetres from there."""
-    places = shipped.head.dipoles_m[::500]
-    moved = np.array([mni_mm(place) for place in places])
-    assert np.abs(moved - places * 1e3).max() < 5
-    # FreeSurfer's page gives this example.
-    example = mni_mm(np.array([0.010, -0.020, 0.035], np.float32))
-    np.testing.assert_allclose(example, [10.695, -18.409, 36.137], atol=0.01)
-
-
 def test_data_are_looked_for_where_the_documentation_says(recording):
-    from convdip_training.__main__ import DEFAULT_DATA
-    from convdip_training.evaluation.evaluate import HELD_OUT
+    from convdip_training.config import DEFAULT_DATA
+    from convdip_training.evaluation.laboratory import HELD_OUT
 
     documented = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
     for name in HELD_OUT:

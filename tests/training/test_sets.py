@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from convdip.sources.patches import mesh_adjacency
-from convdip_training.anatomy.family import N_PLACES, Family
+from convdip_training.anatomy.families import N_PLACES, Family
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M
 from convdip_training.evaluation.sets import (
     MULTI,

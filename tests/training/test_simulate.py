@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from convdip.sources.patches import patch_dictionary
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.config import SimulationConfig
 from convdip_training.noise_kinds import noise_kinds
 from convdip_training.simulate import Simulator
@@ -150,7 +150,7 @@ def test_samples_come_from_the_heads_of_the_family(toy_head, noise):
         toy_head.lead_field
     )
     family = Family(np.array([[toy_head.lead_field, moved]], np.float32), np.log([0.006]))
-    simulator = Simulator(toy_head, noise * 0, CONFIG, (toy_head, family), n_heads=3)
+    simulator = Simulator(toy_head, noise * 0, CONFIG, TrainingFamily(toy_head, family), n_heads=3)
     batch = simulator.batch(80, rng)
     own = batch.sources @ toy_head.lead_field.T
     other = batch.sources @ (moved - moved.mean(axis=0)).T
@@ -174,7 +174,9 @@ def test_sources_of_a_finer_cortex_are_carried_to_the_models_dipoles(toy_head, n
     )
     family = Family(toy_head.lead_field[None, None].repeat(2, axis=1), np.log([0.006]))
     config = SimulationConfig(n_sources=(1, 1), orders=(2, 2))
-    batch = Simulator(coarse, noise, config, (toy_head, family), n_heads=1).batch(200, rng)
+    batch = Simulator(coarse, noise, config, TrainingFamily(toy_head, family), n_heads=1).batch(
+        200, rng
+    )
     assert batch.sources.shape == (200, coarse.n_dipoles)
     distances_m = np.linalg.norm(
         coarse.dipoles_m[batch.sources.argmax(axis=1)] - toy_head.dipoles_m[batch.seeds[:, 0]],

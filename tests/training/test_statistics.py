@@ -79,3 +79,8 @@ def test_intervals_hold_the_true_value_as_often_as_they_say():
         of_mean, of_median = bootstrap_intervals(rng.normal(3.0, 1.0, 60), rng)
         held.append([of_mean[0] <= 3 <= of_mean[1], of_median[0] <= 3 <= of_median[1]])
     assert np.all(np.abs(np.mean(held, axis=0) - 0.95) < 0.05)
+
+
+def test_the_interval_of_a_single_value_is_that_value():
+    for interval in bootstrap_intervals(np.array([7.0]), np.random.default_rng(0)):
+        np.testing.assert_array_equal(interval, [7.0, 7.0])

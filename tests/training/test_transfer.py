@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from convdip.bundle import load_bundle
 from convdip.errors import ConfigError
-from convdip_training.anatomy.family import Family
+from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.config import (
     FamilyConfig,
     FitConfig,
@@ -16,14 +16,15 @@ from convdip_training.config import (
     SimulationConfig,
     TrainingConfig,
 )
+from convdip_training.experiment import Experiment
 from convdip_training.export import export
 from convdip_training.fit import fit
 from convdip_training.networks.convdip import load_network
 from convdip_training.networks.transfer import (
-    carried_over,
     nearest_dipoles,
     stored_weight,
     transfer_config,
+    transferred,
     weight_name,
 )
 
@@ -54,18 +55,24 @@ def family(toy_head):
     """Two places for each electrode, the second one a little off."""
     moved = toy_head.lead_field * np.random.default_rng(1).uniform(0.9, 1.1, (31, 1))
     fields = np.array([[toy_head.lead_field, moved]], np.float32)
-    return toy_head, Family(fields, np.log([0.006]))
+    return TrainingFamily(toy_head, Family(fields, np.log([0.006])))
 
 
 @pytest.fixture(scope="module")
-def trained(toy_head, noise, family, tmp_path_factory):
-    return fit(CONFIG, toy_head, noise, tmp_path_factory.mktemp("runs"), family)
+def experiment(toy_head, noise, family, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("runs")
+    return Experiment(CONFIG, cache, head=toy_head, noise=noise, family=family)
 
 
 @pytest.fixture(scope="module")
-def bundle(trained, toy_head, noise, family, tmp_path_factory):
+def trained(experiment):
+    return fit(experiment)
+
+
+@pytest.fixture(scope="module")
+def bundle(trained, experiment, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
-    export(trained, CONFIG, toy_head, noise, folder, family)
+    export(experiment, folder)
     return load_bundle(folder)
 
 
@@ -89,12 +96,12 @@ def test_a_bundle_names_the_weights_that_it_holds(trained, bundle):
         stored_weight(bundle, "nonesuch")
 
 
-def test_carried_over_to_its_own_head_a_network_is_what_it_was(trained, bundle, toy_head, noise):
+def test_transferred_to_its_own_head_a_network_is_unchanged(trained, bundle, toy_head, noise):
     config = transfer_config(bundle, HeadConfig(subject="bert"))
     assert config.name == "tiny-bert"
     assert config.fit.n_samples == 410  # a tenth
     assert config.start == bundle.card["sha256"]["model.onnx"]
-    same = carried_over(bundle, config, toy_head, noise)
+    same = transferred(bundle, config, toy_head, noise)
     for weight, before in zip(same.weights, load_network(trained).weights, strict=True):
         if "filters" in weight.path or "misfit" in weight.path:
             continue  # from the lead field, anew
@@ -105,7 +112,8 @@ def test_a_training_that_starts_from_a_bundle_starts_low(
     trained, bundle, toy_head, noise, family, tmp_path
 ):
     config = transfer_config(bundle, HeadConfig())
-    network = fit(config, toy_head, noise, tmp_path, family, bundle)
+    from_bundle = Experiment(config, tmp_path, bundle, head=toy_head, noise=noise, family=family)
+    network = fit(from_bundle)
     first, last = (
         json.loads((path.parent / "history.json").read_text())[0]["loss"]
         for path in (trained, network)
@@ -123,7 +131,7 @@ def test_heads_are_laid_over_each_other_by_their_electrodes(toy_head):
     np.testing.assert_array_equal(nearest_dipoles(toy_head, moved), np.arange(toy_head.n_dipoles))
 
 
-def test_a_model_of_one_polarity_cannot_be_carried_over(bundle):
+def test_a_model_of_one_polarity_cannot_be_transferred(bundle):
     """As the matched networks of older versions were: their cards do not say 'signs'."""
     config = {**bundle.card["config"]}
     config["simulation"] = {**config["simulation"]}
@@ -133,7 +141,7 @@ def test_a_model_of_one_polarity_cannot_be_carried_over(bundle):
         transfer_config(older, HeadConfig(subject="bert"))
 
 
-def test_the_papers_layers_cannot_be_carried_over(bundle):
+def test_the_papers_layers_cannot_be_transferred(bundle):
     config = {**bundle.card["config"], "network": {"kind": "convdip"}}
     config["fit"] = {**config["fit"], "dipoles": 1.0}
     config["loss"] = {"cosine": 1.0}

@@ -1,20 +1,26 @@
 """Every number of an experiment, as frozen dataclasses that a preset file fills.
 
-``presets/paper.toml`` holds the paper's numbers (Hecker et al. 2021, sections 2.1–2.3); the other
-presets hold theirs in full too. What the paper does not number (the electrode layout, the
-synthetic noise, the Hausdorff distance's constants) is in the code.
+``presets/paper.toml`` holds the paper's numbers (Hecker et al. 2021, sections 2.1–2.3); every
+preset lists all of its own. What the paper leaves open (electrode layout, synthetic noise,
+constants of the Hausdorff distance) is in the code.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from convdip.errors import ConfigError
 
+from convdip_training.toml_tables import from_table
+
 PRESETS = Path(__file__).parent / "presets"
+DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
+# Public recordings; docs/data.md says what they are and where they come from.
+DEFAULT_DATA = Path(os.environ.get("CONVDIP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 # In the paper's order.
 # fmt: off
@@ -33,11 +39,10 @@ class HeadConfig:
     Attributes
     ----------
     subject : str
-        ``template``: fsaverage5 as the dependencies carry it, nothing is downloaded;
-        ``fsaverage``: the full template, downloaded by MNE; else a FreeSurfer subject of
-        ``subjects_dir`` with BEM surfaces.
+        ``template``: fsaverage5, without a download; ``fsaverage``: the full template, which MNE
+        downloads; else a FreeSurfer subject of ``subjects_dir`` with BEM surfaces.
     subjects_dir, trans : str
-        Of an own subject: the folder of FreeSurfer subjects, and the head↔MRI transform.
+        For a subject of your own: the folder of FreeSurfer subjects, and the head↔MRI transform.
     electrodes : tuple of str
     spacing : str
         Source space, MNE's names: ``ico4`` gives 5,124 dipoles.
@@ -61,14 +66,14 @@ class FamilyConfig:
     Attributes
     ----------
     skull_s_m : tuple of float
-        Conductivities of the skull that are solved; heads are drawn between the ends. Empty:
-        all samples are of the head model itself.
+        Skull conductivities for which the forward model is solved; heads are drawn between the
+        lowest and the highest. Empty: every sample comes from the head model itself.
     spacing : str
         Source space of the simulated sources.
     electrode_sd_mm : float
-        How far electrodes lie from their places: standard deviation of each coordinate.
+        Displacement of the electrodes: standard deviation of each coordinate.
     n_heads : int
-        So many heads are drawn.
+        Number of heads drawn.
     """
 
     skull_s_m: tuple[float, ...] = ()
@@ -114,14 +119,14 @@ class SimulationConfig:
     moment_nam : tuple of float
         Range of the seed dipole's moment, in nAm.
     steepness : tuple of float
-        Range of the patches' radius over the standard deviation of their fall-off.
+        Range of the ratio of a patch's radius to the standard deviation of its fall-off.
     n_trials : int
         Trials averaged into one sample.
     trial_snr : tuple of float
         Peak of the signal over the largest channel SD of the noise, in one trial; drawn
         between the two, on a logarithmic scale.
     repaired : float
-        Share of samples in which one to three electrodes are interpolated from the others.
+        Share of samples with one to three interpolated electrodes.
     signs : str
         ``positive``: every source points out of the cortex, as the paper's do; ``random``: each
         source points either way.
@@ -149,23 +154,23 @@ class NetworkConfig:
     Attributes
     ----------
     kind : str
-        ``convdip``: the paper's (section 2.3.2); ``matched``: matched filters of every dipole,
-        and a deeper network beside them.
+        ``convdip``: the paper's (section 2.3.2); ``matched``: matched filters for every dipole
+        beside a deeper network.
     n_filters, kernel_size : int
         Of the paper's convolution.
     n_hidden : int
         Width of the dense layers.
     n_layers, rank : int
-        How many dense layers, and how many numbers they leave for the dipoles (``matched``).
+        Number of dense layers, and rank of their output to the dipoles (``matched``).
     filter_orders : tuple of int
-        Orders of the patches that the matched filters look for.
+        Neighbourhood orders of the matched filters' patches.
     deflation : int
         Width of the layer that takes other sources out of the EEG before the larger matched
         filters and the moments' signs (``matched``); 0: nothing is taken out.
     output : str
         Activation of the dipoles.
     background : float
-        Share of a map's maximum below which values count as background and fade (``matched``).
+        Share of a map's maximum below which values fade as background (``matched``).
     """
 
     kind: Literal["convdip", "matched"] = "convdip"
@@ -182,7 +187,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses; a weight of 0 leaves a loss out.
+    """Weights of the losses; 0 leaves a loss out.
 
     All but ``sign`` compare magnitudes; ``sign`` is for the signs of the moments (``matched``).
     """
@@ -201,18 +206,18 @@ class FitConfig:
     Attributes
     ----------
     n_samples : int
-        Simulated samples in all; none is seen twice.
+        Total number of simulated samples; none is seen twice.
     batch_size : int
     learning_rate, beta_1, beta_2, epsilon : float
-        Of Adam; the learning rate is that at the start.
+        Adam's; the learning rate is the initial one.
     decay : str
-        ``constant``, or ``cosine`` to 0 over the whole training.
+        ``constant``, or ``cosine``: to 0 over the whole training.
     warm_up : int
         Steps over which the learning rate rises from 0.
     dipoles : float
-        Share of the dipoles, drawn anew for each step, that the loss looks at.
+        Share of the dipoles, drawn anew at each step, that the loss is computed on.
     checkpoints : int
-        How many times the state is saved; a broken run goes on from the last one.
+        Number of checkpoints; an interrupted training resumes from the last one.
     """
 
     n_samples: int = 50_000_000
@@ -229,7 +234,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One experiment, whole.
+    """The complete configuration of an experiment.
 
     Attributes
     ----------
@@ -237,7 +242,7 @@ class TrainingConfig:
         Of the model.
     seed : int
     start : str
-        SHA-256 of the model.onnx that training starts from (`transfer`); else empty.
+        SHA-256 of the model.onnx that training starts from (`networks.transfer`); else empty.
     """
 
     name: str
@@ -305,19 +310,18 @@ class TrainingConfig:
 
 
 def config_of_card(card: dict[str, Any]) -> TrainingConfig:
-    """Return the experiment that a model bundle's card tells of.
+    """Return the configuration that a model bundle was made with.
 
     Raises
     ------
     ConfigError
-        If the card tells of none.
+        If the card holds none.
     """
     if not isinstance(card.get("config"), dict):
-        raise ConfigError("the model's card.json has no 'config': expected one of this program")
-    return _from_table(TrainingConfig, card["config"], where="card.json")
-
-
-Config = TypeVar("Config")
+        raise ConfigError(
+            "the model's card.json has no 'config': expected the card of a network trained here"
+        )
+    return from_table(TrainingConfig, card["config"], where="card.json")
 
 
 def load_preset(preset: str) -> TrainingConfig:
@@ -338,44 +342,4 @@ def load_preset(preset: str) -> TrainingConfig:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    return _from_table(TrainingConfig, table, where=path.name)
-
-
-def _from_table(cls: type[Config], table: dict[str, Any], where: str) -> Config:
-    """Fill a dataclass from a TOML table; unknown keys and wrong types are errors."""
-    hints = get_type_hints(cls)
-    for key in table:
-        if key not in hints:
-            raise ConfigError(f"{where}: unknown key {key!r}: expected one of {', '.join(hints)}")
-    values = {key: _from_value(hints[key], value, where, key) for key, value in table.items()}
-    for f in fields(cls):  # type: ignore[arg-type]
-        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise ConfigError(f"{where}: {f.name} is not set")
-    return cls(**values)
-
-
-def _from_value(hint: Any, value: Any, where: str, key: str) -> Any:
-    """Return a TOML value as the type that a field asks for."""
-    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        return _from_table(hint, value, f"{where} [{key}]")
-    if get_origin(hint) is Literal:
-        if value in get_args(hint):
-            return value
-        expected = " or ".join(map(repr, get_args(hint)))
-    elif get_origin(hint) is tuple:
-        kinds = get_args(hint)
-        if isinstance(value, list):
-            if kinds[-1] is Ellipsis:
-                kinds = kinds[:1] * len(value)
-            if len(value) == len(kinds):
-                pairs = zip(kinds, value, strict=True)
-                return tuple(_from_value(kind, item, where, key) for kind, item in pairs)
-        expected = f"a list of {len(kinds)}" if kinds[-1] is not Ellipsis else "a list"
-    elif hint is float and type(value) in (int, float):
-        return float(value)
-    elif type(value) is hint:
-        return value
-    else:
-        names = {float: "a number", int: "a whole number", str: "a text"}
-        expected = names.get(hint, "a table")
-    raise ConfigError(f"{where}: {key} is {value!r}: expected {expected}")
+    return from_table(TrainingConfig, table, where=path.name)

@@ -1,4 +1,4 @@
-"""Training: simulate, step, save; on whatever backend Keras runs (section 2.3.3)."""
+"""Training: simulate, step, save; on whatever backend Keras uses (section 2.3.3)."""
 
 from __future__ import annotations
 
@@ -7,62 +7,37 @@ import logging
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from convdip.bundle import Bundle
 from convdip.errors import ConfigError
-from convdip.head import Head
 from tqdm import tqdm
 
 from convdip_training.ahead import Ahead
-from convdip_training.anatomy.family import Family
-from convdip_training.batches import simulated_batches
-from convdip_training.cache import fingerprint, write_whole
+from convdip_training.batches import SimulatedBatches
+from convdip_training.cache import write_whole
 from convdip_training.config import TrainingConfig
 from convdip_training.losses import build_loss, with_signs
 from convdip_training.networks.convdip import build_convdip
 from convdip_training.networks.matched import build_matched
-from convdip_training.networks.transfer import carried_over
+from convdip_training.networks.transfer import transferred
+
+if TYPE_CHECKING:  # it can build head models with MNE, which training does not need
+    from convdip_training.experiment import Experiment
 
 log = logging.getLogger(__name__)
 
 
-def trained_network(
-    config: TrainingConfig, head: Head, noise: np.ndarray[Any, Any], runs: Path
-) -> Path:
-    """Return where the finished network of an experiment is, or will be."""
-    content = fingerprint(config, head.lead_field, head.interpolation, noise)
-    return runs / f"{config.name}-{content}" / "network.keras"
-
-
-def fit(
-    config: TrainingConfig,
-    head: Head,
-    noise: np.ndarray[Any, Any],
-    runs: Path,
-    family: tuple[Head, Family] | None = None,
-    start: Bundle | None = None,
-    n_processes: int = 0,
-) -> Path:
+def fit(experiment: Experiment, n_processes: int = 0) -> Path:
     """Train a network and return the file that holds it.
 
-    The state is saved ``config.fit.checkpoints`` times; called again after a break, the
-    training goes on from the last one. A finished one is returned as it is.
+    The state is saved ``config.fit.checkpoints`` times; called again after a break, training
+    resumes from the last checkpoint. A finished network is returned as it is.
 
     Parameters
     ----------
-    config : TrainingConfig
-    head : Head
-    noise : ndarray, shape (n_segments, n_times, n_electrodes)
-    runs : Path
-        Folder of all trainings; this one's is named by the hash of its configuration, head
-        model and noise.
-    family : tuple of Head and Family, optional
-        From `training_family`, where the configuration asks for one.
-    start : Bundle, optional
-        That the configuration starts from (`convdip_training.networks.transfer.transfer_config`).
+    experiment : Experiment
     n_processes : int
         Processes that simulate samples while this one trains; 0 for a thread. The samples are the
         same whoever draws them.
@@ -70,7 +45,7 @@ def fit(
     Returns
     -------
     path : Path
-        ``network.keras``; beside it ``history.json``, the mean loss of each stretch.
+        ``network.keras``; beside it ``history.json``, the mean loss between checkpoints.
 
     Raises
     ------
@@ -79,31 +54,20 @@ def fit(
     """
     if n_processes < 0:
         raise ConfigError(f"`n_processes` is {n_processes}: expected 0 or more")
-    finished = trained_network(config, head, noise, runs)
-    folder = finished.parent
-    checkpoint = folder / "checkpoint.keras"
-    history_path = folder / "history.json"
-    n_steps = -(-config.fit.n_samples // config.fit.batch_size)
+    config, finished = experiment.config, experiment.network_path
     if finished.is_file():
         log.info("network: %s is trained already", finished)
         return finished
-
-    history: list[dict[str, float]] = []
-    loss = build_loss(config.loss, head.dipoles_m)
+    checkpoint = finished.with_name("checkpoint.keras")
+    loss = build_loss(config.loss, experiment.head.dipoles_m)
     if config.network.kind == "matched":
         loss = with_signs(loss, config.loss.sign)
+    n_steps = -(-config.fit.n_samples // config.fit.batch_size)
     if checkpoint.is_file():
         network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
-        if history_path.is_file():
-            history = json.loads(history_path.read_text())
+        log.info("training: resumes from the last checkpoint")
     else:
-        keras.utils.set_random_seed(config.seed)
-        if start is not None:
-            network = carried_over(start, config, head, noise)
-        elif config.network.kind == "matched":
-            network = build_matched(config.network, head, noise)
-        else:
-            network = build_convdip(config.network, head.n_dipoles)
+        network = _untrained(experiment)
         adam = keras.optimizers.Adam(
             _learning_rate(config, n_steps),
             config.fit.beta_1,
@@ -113,22 +77,42 @@ def fit(
         # A step is a sixth shorter when TensorFlow compiles it; JAX always does.
         compiled = True if keras.backend.backend() == "tensorflow" else "auto"
         network.compile(adam, loss, jit_compile=compiled)
+    with Ahead(partial(SimulatedBatches, experiment), n_processes) as batches:
+        _train(network, batches, n_steps, config.fit.checkpoints, checkpoint)
+    checkpoint.replace(finished)
+    log.info("network: %s", finished)
+    return finished
 
-    make = partial(simulated_batches, config, head, noise, family)
-    # The optimiser counts its steps: what the checkpoint holds, whenever the break came.
+
+def _untrained(experiment: Experiment) -> keras.Model:
+    """Return the network that training starts from."""
+    config, head, noise = experiment.config, experiment.head, experiment.noise
+    keras.utils.set_random_seed(config.seed)
+    if experiment.start is not None:
+        return transferred(experiment.start, config, head, noise)
+    if config.network.kind == "matched":
+        return build_matched(config.network, head, noise)
+    return build_convdip(config.network, head.n_dipoles)
+
+
+def _train(
+    network: keras.Model, batches: Ahead[Any], n_steps: int, n_checkpoints: int, checkpoint: Path
+) -> None:
+    """Take the steps that are left, saving the state and the history now and then."""
+    history_path = checkpoint.with_name("history.json")
+    # The optimiser counts its steps, so the checkpoint knows how many it has seen.
     done = int(network.optimizer.iterations)
-    stretch = -(-n_steps // config.fit.checkpoints)
+    history: list[dict[str, float]] = []
+    if done and history_path.is_file():
+        history = json.loads(history_path.read_text())
+    stretch = -(-n_steps // n_checkpoints)
     began = time.perf_counter()
-    with (
-        Ahead(make, n_processes) as batches,
-        tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar,
-    ):
+    with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:
         while done < n_steps:
             end = min(done + stretch, n_steps)
             losses = []
             for inputs, targets in batches(done, end):
-                maps = targets.toarray()
-                losses.append(float(network.train_on_batch(inputs, maps)))
+                losses.append(float(network.train_on_batch(inputs, targets.toarray())))
                 bar.set_postfix(loss=f"{np.mean(losses):.4f}", refresh=False)
                 bar.update()
             mean_loss = float(np.mean(losses))
@@ -138,9 +122,6 @@ def fit(
             history.append({"steps": done, "loss": mean_loss, "seconds": round(seconds, 1)})
             write_whole(checkpoint, network.save)
             write_whole(history_path, lambda path: path.write_text(json.dumps(history)))
-    checkpoint.replace(finished)
-    log.info("network: %s", finished)
-    return finished
 
 
 def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:

@@ -35,12 +35,12 @@ def cosine(truth: Tensor, estimate: Tensor) -> Tensor:
 
 
 def support_bce(truth: Tensor, estimate: Tensor) -> Tensor:
-    """Return the binary cross-entropy of «is this dipole part of a patch?».
+    """Return the binary cross-entropy of the question whether a dipole is part of a patch.
 
     Parameters
     ----------
     truth : tensor, shape (n, n_dipoles)
-        A dipole belongs to the support where it is above 0.
+        A dipole belongs to the support if it is above 0.
     estimate : tensor, shape (n, n_dipoles)
         Probabilities.
     """
@@ -87,8 +87,8 @@ def weighted_hausdorff(dipoles_m: NDArray[np.float32], most_points: int = 512) -
     ----------
     dipoles_m : ndarray, shape (n_dipoles, 3)
     most_points : int
-        Most truth points regarded in one sample, the strongest first: bounds the memory
-        (n · most_points · n_dipoles numbers a batch).
+        Number of truth points considered in one sample, the strongest first. Bounds the memory:
+        n · most_points · n_dipoles numbers per batch.
     """
     distances_mm = (cdist(dipoles_m, dipoles_m) * 1e3).astype(np.float32)
     furthest_mm = float(distances_mm.max())

@@ -27,23 +27,24 @@ from convdip_training.config import NoiseConfig
 log = logging.getLogger(__name__)
 
 SEGMENT_S = 1.0
-# Changes with the code below and the synthetic noise's, so that no noise of older code is taken.
+# Increase with any change of the numbers below or of the synthetic noise, so that no older noise is
+# taken from the cache.
 VERSION = 1
-# Fewest electrodes a recording must have: interpolating more than a third makes noise that
-# no longer has the covariance of EEG.
+# Fewest electrodes of a recording: with more than a third interpolated, noise no longer has the
+# covariance of EEG.
 MIN_ELECTRODES = 18
 SYNTHETIC_SFREQ_HZ = 200.0
 SEGMENTS_PER_SYNTHETIC_RECORDING = 20
 
 
 def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArray[np.float32]:
-    """Return noise segments, from the cache where they are there.
+    """Return noise segments, from the cache if they are there.
 
     Parameters
     ----------
     config : NoiseConfig
     head : Head
-        Electrodes; for synthetic noise also the lead field.
+        Gives the electrodes and, for synthetic noise, the lead field.
     seed : int
     cache : Path
 
@@ -73,18 +74,18 @@ def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArr
         segments = np.concatenate([_segments(raw, config) for raw in sources])
     if not len(segments):
         raise RecordingError(
-            f"the recordings ({', '.join(config.recordings)}) hold no segment of noise: expected "
+            f"the recordings ({', '.join(config.recordings)}) have no segment of noise: expected "
             "more than three seconds of EEG"
         )
     pool = segments[rng.permutation(len(segments))[: config.n_segments]]
     if len(pool) < config.n_segments:
-        log.warning("noise: %d segments, asked for %d", len(pool), config.n_segments)
+        log.warning("noise: only %d segments, expected %d", len(pool), config.n_segments)
     write_whole(path, lambda unfinished: np.save(unfinished, pool, allow_pickle=False))
     return pool
 
 
 def _synthetic(head: Head, rng: np.random.Generator) -> mne.io.BaseRaw:
-    """Return one synthetic recording, two seconds longer than its segments for the filter."""
+    """Return one synthetic recording, with two more seconds than its segments for the filter."""
     n_times = int((SEGMENTS_PER_SYNTHETIC_RECORDING * SEGMENT_S + 2) * SYNTHETIC_SFREQ_HZ)
     eeg = background_eeg(head, n_times, SYNTHETIC_SFREQ_HZ, rng)
     info = mne.create_info(list(head.channels), SYNTHETIC_SFREQ_HZ, "eeg")
@@ -92,7 +93,7 @@ def _synthetic(head: Head, rng: np.random.Generator) -> mne.io.BaseRaw:
 
 
 def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
-    """Return a recording at the model's electrodes, prepared as the live service would."""
+    """Return a recording at the model's electrodes, prepared as the live service does."""
     raw = read_recording(path)
     try:
         montage = match_montage(
@@ -101,7 +102,11 @@ def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
     except MontageError as error:
         raise RecordingError(f"{path}: {error}") from None
     if montage.missing:
-        log.info("noise: %s lacks %s: interpolated", path.name, ", ".join(montage.missing))
+        log.info(
+            "noise: interpolating electrodes that %s lacks: %s",
+            path.name,
+            ", ".join(montage.missing),
+        )
     to_eeg, _ = input_matrices(head, montage)
     info = mne.create_info(list(head.channels), raw.info["sfreq"], "eeg")
     return mne.io.RawArray(to_eeg @ raw.get_data(), info)
@@ -112,7 +117,8 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
     low_hz, high_hz = config.band_hz
     if raw.info["sfreq"] < config.sfreq_hz:
         raise ConfigError(
-            f"a recording has {raw.info['sfreq']:g} Hz: expected at least {config.sfreq_hz:g} Hz"
+            f"a recording's sampling rate is {raw.info['sfreq']:g} Hz: expected at least "
+            f"{config.sfreq_hz:g} Hz"
         )
     # Butterworth, forwards and backwards: a 0.1 Hz FIR filter would be longer than many files.
     raw.filter(low_hz, high_hz, method="iir").resample(config.sfreq_hz)
@@ -127,6 +133,6 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
         axis=1, keepdims=True
     )
     level = segments.std(axis=1).max(axis=1)
-    kept = level > 0  # a segment of a disconnected amplifier is no noise
+    kept = level > 0  # a disconnected amplifier records no noise
     scaled: NDArray[np.float32] = (segments[kept] / level[kept, None, None]).astype(np.float32)
     return scaled

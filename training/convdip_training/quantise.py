@@ -1,7 +1,7 @@
-"""The model's weights in fewer bits: in int8, which can be shipped, and in fp16.
+"""A model's weights in reduced precision: in int8, which bundles carry, and in fp16.
 
-One or a few matrix products hold most of a ConvDip's weights, and a sample waits for them to come
-from memory. In int8 they are less than half as large.
+One or a few matrix products hold most of a ConvDip's weights, and loading these from memory takes
+most of a sample's time. In int8 they are less than half as large.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import onnx
 from convdip.errors import ConvDipError
 from onnx import numpy_helper
 
-# A matrix with more than this share of the weights is large; such matrices must hold half of them.
+# A matrix with more than this share of the weights is large; together these must hold half of them.
 LARGE_SHARE = 0.1
 LEAST_SHARE = 0.5
-# So many weights of a column share a scale and a zero. 16 is ONNX Runtime's least; in larger
-# blocks maps are farther from fp32's, and in blocks of 128 they depend on the batch.
+# Number of a column's weights that share scale and zero. 16 is ONNX Runtime's minimum; with larger
+# blocks maps deviate more from fp32's, and with blocks of 128 they depend on the batch.
 BLOCK_SIZE = 16
-# ONNX Runtime's accuracy level for products of integers: the activations are rounded to int8
-# too, block by block. With products in fp32 a sample takes ten times as long.
+# ONNX Runtime's accuracy level for integer products: activations are rounded to int8 as well,
+# block by block. With products in fp32 a sample takes ten times as long.
 INTEGER_PRODUCTS = 4
 
 
 class PrecisionError(ConvDipError):
-    """The model has no form in fewer bits, or none that can be measured."""
+    """The model has no reduced-precision form, or none that can be measured."""
 
 
 def to_int8(model: bytes) -> bytes:
@@ -66,7 +66,7 @@ def to_int8(model: bytes) -> bytes:
 
 
 def to_fp16(model: bytes) -> bytes:
-    """Return the model with the same weights in 16 bits; its products remain in fp32."""
+    """Return the model with these weights in 16 bits; products remain in fp32."""
     proto = onnx.load_from_string(model)
     names = {proto.graph.node[i].input[1] for i in _large_products(proto.graph)}
     for weights in proto.graph.initializer:
@@ -103,7 +103,7 @@ def _large_products(graph: Any) -> set[int]:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep the quantizer quiet: it sets up the root logger and tells of every node."""
+    """Keep the quantizer quiet: it configures the root logger and logs every node."""
     root, before = logging.getLogger(), logging.root.manager.disable
     holder = logging.NullHandler()  # a root logger that has a handler is left alone
     root.addHandler(holder)

@@ -1,17 +1,18 @@
 """Simulated samples: (EEG at the ERP peak, sources), as many as asked for (section 2.2).
 
-Sources may lie on a finer cortex than the model's, and in other heads (`family`): what
-is learnt then does not hang on one lead field.
+Sources may lie on a finer cortex than the model's and in other heads (`family`), so that what is
+learnt does not depend on one lead field.
 
 Only the peak of the averaged ERP reaches the network, and everything up to it is linear, so
 no time series is needed: the EEG of a sample is a weighted sum of projected patches plus the
-mean of ``n_trials`` noise draws. These are taken at any time of a segment, not at the time of the
-peak alone, for more variety from the same recordings; since the baseline correction quiets the
-first 100 ms, that makes the noise 2–3 % weaker.
+mean of ``n_trials`` noise draws. These are taken at any time of a segment, not only at the time of
+the peak, for more variety from the same recordings; as the baseline correction lowers the first
+100 ms, that makes the noise 2–3 % weaker.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import Family, nearest_mean
+from convdip_training.anatomy.families import Family, TrainingFamily
+from convdip_training.anatomy.resample import resampling
 from convdip_training.config import SimulationConfig
 from convdip_training.noise_kinds import noise_kinds
 
@@ -30,9 +32,9 @@ log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
 NAM = 1e-9
-# So many parts of a batch are of one head each: a product for each sample would take longer.
+# A batch has this many parts, each of one head: one product per sample would take longer.
 N_PARTS = 8
-# So many kinds of noise are drawn, as many for each head, where noise of other kinds is asked for.
+# Kinds of noise drawn, as many for each head, where noise of other kinds is asked for.
 N_KINDS = 512
 
 
@@ -68,11 +70,11 @@ class Simulator:
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
         From `convdip_training.noise.noise_pool`.
     config : SimulationConfig
-    family : tuple of Head and Family, optional
-        From `solve_family.training_family`: sources lie on that cortex, and each
-        part of a batch is of another head. Without it, all samples are of ``head`` itself.
+    family : TrainingFamily, optional
+        Sources lie on its cortex, and each part of a batch comes from another head. Without it,
+        all samples come from ``head`` itself.
     n_heads : int
-        So many heads are drawn from the family.
+        Number of heads drawn from the family.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Simulator:
         head: Head,
         noise: Float,
         config: SimulationConfig,
-        family: tuple[Head, Family] | None = None,
+        family: TrainingFamily | None = None,
         n_heads: int = 1,
     ) -> None:
         self.config = config
@@ -89,7 +91,7 @@ class Simulator:
         # From here on a dipole is one of these; its number in the whole cortex is kept here.
         self._dipoles, triangles = cortex_only(cortex)
         dipoles_m = cortex.dipoles_m[self._dipoles]
-        self._to_model = carry_to(head, cortex)[self._dipoles] @ sparse.diags_array(
+        self._to_model = resampling(head, cortex)[self._dipoles] @ sparse.diags_array(
             head.is_cortex.astype(np.float32)
         )
         heads = [head.lead_field] if family is None else _draw(family[1], n_heads, rng)
@@ -114,6 +116,12 @@ class Simulator:
         self._starts, self._ends = bounds[:, :-1], bounds[:, 1:]
         self._members = np.concatenate([patch.indices for patch in patches])
         self._distances = np.concatenate([patch.data for patch in patches])
+
+    def with_config(self, config: SimulationConfig) -> Simulator:
+        """Return a simulator of the same heads and noise with other ranges of sources and SNR."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     def batch(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw ``n`` samples."""
@@ -196,24 +204,6 @@ def cortex_only(head: Head) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     triangles = head.triangles[head.is_cortex[head.triangles].all(axis=1)]
     dipoles, numbered = np.unique(triangles, return_inverse=True)
     return dipoles.astype(np.intp), np.reshape(numbered, triangles.shape).astype(np.int32)
-
-
-def carry_to(head: Head, cortex: Head) -> sparse.csr_array:
-    """Return the matrix that carries sources of a finer cortex to a model's dipoles.
-
-    As in the evaluation, a dipole of the model takes the mean of its surroundings, so wide that
-    each dipole of the cortex counts for about three of the model's.
-
-    Returns
-    -------
-    matrix : sparse array, shape (n_fine_dipoles, n_dipoles)
-        To be multiplied from the right.
-    """
-    if cortex is head:
-        return sparse.eye_array(head.n_dipoles, dtype=np.float32, format="csr")
-    n_nearest = round(3 * cortex.n_dipoles / head.n_dipoles)
-    mean = nearest_mean(cortex.dipoles_m, head.dipoles_m, n_nearest)
-    return (mean.T * (cortex.n_dipoles / head.n_dipoles)).tocsr().astype(np.float32)
 
 
 def _draw(family: Family, n_heads: int, rng: np.random.Generator) -> list[Float]:

@@ -1,1 +1,1 @@
-"""The benchmark: how old what a client receives is, how much is lost, and what it costs."""
+"""The benchmark: age of the samples at a client, losses, throughput and cost."""

@@ -1,4 +1,4 @@
-"""A client for the benchmark: when each sample was there."""
+"""A client for the benchmark, which records when each sample arrived."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ MAX_SAMPLES = 64
 
 
 def receive(name: str, out: Path, rt: bool = False, stall: bool = False) -> None:
-    """Read a stream until told to stop, and write when each sample was received.
+    """Read a stream until terminated, then save when each sample was received.
 
     Parameters
     ----------
     name : str
-        Of the stream.
+        Name of the stream.
     out : Path
-        ``.npz`` with ``stamps``, as received, and ``received``, the LSL time after the pull.
+        ``.npz`` with ``stamps``, the time stamps, and ``received``, the LSL time after each pull.
     rt : bool
-        With real-time priority.
+        Take real-time priority.
     stall : bool
-        Connect, then stop as in a debugger: the connection stays, nothing is read or written.
+        Connect, then suspend this process: the connection stays, nothing is read or saved.
     """
     if rt:
         take_realtime_priority()
@@ -41,9 +41,9 @@ def receive(name: str, out: Path, rt: bool = False, stall: bool = False) -> None
     if stall:
         os.kill(os.getpid(), signal.SIGSTOP)
         return
-    # Read into one array: a new one for every pull would cost more than the reading.
+    # One array for all pulls: a new one each would cost more than the pull.
     samples = np.empty((MAX_SAMPLES, inlet.channel_count), np.float32)
-    # Eight bytes a sample each: a soak has millions.
+    # Eight bytes per sample: a soak has millions.
     stamps, received = array("d"), array("d")
     while not stop.is_set():
         try:

@@ -1,4 +1,4 @@
-"""The lines of the benchmark's table, each measured here and now and held against its bar."""
+"""The lines of the benchmark's table: each is measured and compared with its target."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from convdip.bench.trial import Between, Trial, busy_cores, run_trial, run_trials
+from convdip.bench.trial import MEMORY_LIMIT_MB, Between, Trial, busy_cores, run_trial, run_trials
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError, StreamError
-from convdip.live.frame import EegChunk
 from convdip.live.imager import Imager
-from convdip.live.montage import match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.runtime import Provider
 from convdip.machine import n_cores
@@ -30,12 +28,11 @@ RATES_HZ = (250.0, 500.0, 1000.0)
 USUAL_HZ = 500.0
 LOSSLESS_HZ = 2000
 HIGH_HZ = (2000.0, 5000.0)
-# A recording long enough that every core has several batches to do.
+# Long enough for several batches per core.
 N_OFFLINE = 8192
 OFFLINE_BATCH = 64
 OFFLINE_TURNS = 6
 N_CUDA = 2000
-MEGABYTES = 400
 
 
 @dataclass(frozen=True)
@@ -45,11 +42,11 @@ class Line:
     Attributes
     ----------
     what, found, bar : str
-        For people; ``bar`` is empty where there is none.
+        Texts of the table; ``bar`` is the target, empty if there is none.
     met : bool or None
-        None where there is no bar, or nothing was measured.
+        None if there is no target, or nothing was measured.
     numbers : dict
-        For programs.
+        The same for programs.
     """
 
     what: str
@@ -70,13 +67,13 @@ class Bench:
     provider, precision : str
         As the service's.
     realtime : bool
-        All processes have real-time priority.
+        All processes take real-time priority.
     quick : bool
-        The main lines alone.
+        Main lines only.
     env : dict
         From `convdip.processes.private_lsl`.
     trials : dict
-        Filled on the way: what each trial gave, for the histogram.
+        By label; filled by `lines`.
     """
 
     model: str
@@ -89,30 +86,30 @@ class Bench:
 
     @property
     def seconds(self) -> float:
-        """Length of a trial without its warm-up."""
+        """Length of a trial after its warm-up."""
         return 4.0 if self.quick else 8.0
 
     def between(self, **other: Any) -> Between:
-        """Return the service as it is to be measured, or another."""
+        """Return the service to be measured, with changes."""
         return replace(Between(self.model, self.provider, self.precision), **other)
 
     def trial(self, label: str, rate_hz: float, between: Between, **how: Any) -> Trial:
-        """Run a trial and keep it under its label."""
+        """Run a trial and keep it by its label."""
         how.setdefault("realtime", self.realtime)
         found = run_trial(self.env, rate_hz, self.seconds, between, **how)
         self.trials[label] = found
         return found
 
     def lines(self, on_status: Callable[[str], None]) -> Iterator[Line]:
-        """Measure line after line."""
+        """Measure, one line after another; a line that fails does not stop the others."""
         bundle = load_bundle(self.model)
         full = not self.quick
         steps = [
-            (f"{rate_hz:g} Hz: the service, a bare relay", self._ages(rate_hz))
+            (f"{rate_hz:g} Hz: service and bare relay", self._ages(rate_hz))
             for rate_hz in (RATES_HZ if full else (USUAL_HZ,))
         ]
         if full:
-            steps.append(("all cores busy with something else", self._busy()))
+            steps.append(("all cores busy", self._busy()))
         steps += [
             (f"{rate_hz:g} Hz", self._high(rate_hz))
             for rate_hz in (HIGH_HZ if full else HIGH_HZ[1:])
@@ -121,18 +118,18 @@ class Bench:
         if full:
             steps.append(("int8 weights", self._int8(bundle)))
         steps += [
-            ("a recording in memory", self._offline(bundle)),
+            ("offline: a recording in memory", self._offline(bundle)),
             ("GPU", self._cuda(bundle)),
         ]
         if full:
-            steps.append(("MNE's apply_inverse_raw, eLORETA and LCMV", self._rivals()))
+            steps.append(("baseline methods: MNE, eLORETA, LCMV", self._baselines()))
         steps.append(("losses", self._complete()))
         for words, step in steps:
             on_status(words)
             try:
                 yield from step
-            except ConvDipError as error:  # the others are worth their minutes all the same
-                yield Line(words, f"not measured: {error}", "", False)
+            except ConvDipError as error:
+                yield Line(words, f"failed: {error}", "", False)
 
     def _ages(self, rate_hz: float) -> Iterator[Line]:
         trial = self.trial(f"{rate_hz:g} Hz", rate_hz, self.between())
@@ -142,25 +139,25 @@ class Bench:
         self.trials[f"{rate_hz:g} Hz, in turns"] = ours
         ratio = ours.median_ms / bare.median_ms
         yield Line(
-            f"the same over two bare LSL hops and a bare run, in turns, {rate_hz:g} Hz",
-            f"{ratio:.2f}  (median {ours.median_ms:.2f} over {bare.median_ms:.2f} ms, 99 % "
-            f"{ours.p99_ms:.2f} over {bare.p99_ms:.2f})",
-            "≤ 1.25",
+            f"age relative to a bare relay (two LSL hops, one run), in turns, {rate_hz:g} Hz",
+            f"{ratio:.2f}×  (median {ours.median_ms:.2f} vs {bare.median_ms:.2f} ms, p99 "
+            f"{ours.p99_ms:.2f} vs {bare.p99_ms:.2f})",
+            "≤ 1.25×",
             ratio <= 1.25,
             {"ratio": ratio, "service": _numbers(ours), "bare": _numbers(bare)},
         )
 
     def _int8(self, bundle: Bundle) -> Iterator[Line]:
-        what = "age, 500 Hz, int8 weights (--precision int8: maps differ a little)"
+        what = "age, 500 Hz, int8 weights (faster; maps change slightly)"
         if bundle.int8 is None:
-            yield Line(what, "not measured: the model has no int8 weights")
+            yield Line(what, "skipped: the model has no int8 weights")
             return
         between = self.between(provider="cpu", precision="int8")
         yield _age_line(what, self.trial("int8", USUAL_HZ, between))
 
     def _busy(self) -> Iterator[Line]:
         for realtime in (False, True):
-            words = "all cores busy" + (", --realtime" if realtime else "")
+            words = "all cores busy" + (", real-time priority" if realtime else "")
             with busy_cores():
                 trial = self.trial(words, USUAL_HZ, self.between(), realtime=realtime)
             yield _age_line(f"age, 500 Hz, {words}", trial, 0.9, 2.0 if realtime else None)
@@ -170,9 +167,9 @@ class Bench:
         batch = trial.service["published"] / max(1, trial.service["batches"])
         has_bar = rate_hz == 5000
         yield Line(
-            f"every sample at {rate_hz:g} Hz",
-            f"median {trial.median_ms:.2f} ms, 99 % {trial.p99_ms:.2f} ms, {trial.lost} lost, "
-            f"{batch:.1f} samples a batch",
+            f"age and losses, {rate_hz:g} Hz",
+            f"median {trial.median_ms:.2f} ms, p99 {trial.p99_ms:.2f} ms, {trial.lost} lost, "
+            f"{batch:.1f} samples per batch",
             "0 lost, median ≤ 2 ms" if has_bar else "",
             (trial.lost == 0 and trial.median_ms <= 2.0) if has_bar else None,
             {**_numbers(trial), "batch": batch},
@@ -181,41 +178,39 @@ class Bench:
     def _cost(self) -> Iterator[Line]:
         rate_hz = 500.0 if self.quick else 1000.0
         if not {f"{USUAL_HZ:g} Hz", f"{rate_hz:g} Hz"} <= set(self.trials):
-            raise StreamError("the trial of the service alone failed")
+            raise StreamError("no trial of the service alone to compare with: it failed")
         used = self.trials[f"{USUAL_HZ:g} Hz"].service
         percent = 100 * used["cpu_s"] / used["published"] * USUAL_HZ
         yield Line(
-            "processor time of the service, 500 Hz",
+            "CPU load of the service, 500 Hz",
             f"{percent:.0f} % of a core",
             "≤ 45 %",
             percent <= 45,
             {"percent": percent},
         )
         alone = self.trials[f"{rate_hz:g} Hz"]
-        beside = self.trial("beside a stalled client", rate_hz, self.between(), stalled=True)
+        beside = self.trial("with a stalled client", rate_hz, self.between(), stalled=True)
         memory_mb = beside.service["memory_mb"]
         yield Line(
-            f"beside a stalled client, {rate_hz:g} Hz",
-            f"{beside.lost} lost, median {beside.median_ms:.2f} ms (alone {alone.median_ms:.2f}), "
-            f"{memory_mb:.0f} MB",
-            f"0 lost, < {MEGABYTES} MB",
-            beside.lost == 0 and memory_mb < MEGABYTES,
+            f"with a stalled client, {rate_hz:g} Hz",
+            f"{beside.lost} lost, median {beside.median_ms:.2f} ms (without: "
+            f"{alone.median_ms:.2f}), {memory_mb:.0f} MB",
+            f"0 lost, < {MEMORY_LIMIT_MB:g} MB",
+            beside.lost == 0 and memory_mb < MEMORY_LIMIT_MB,
             {**_numbers(beside), "median_ms_alone": alone.median_ms, "memory_mb": memory_mb},
         )
 
     def _offline(self, bundle: Bundle) -> Iterator[Line]:
         labels = bundle.head.channels
-        montage = match_montage(labels, ["microvolts"] * len(labels), labels)
         network = Network(bundle.model, bundle.head, self.provider)
-        imager = Imager(bundle, montage, network)
+        imager = Imager(labels, model=bundle, network=network)
         whole = Network(bundle.model, bundle.head, self.provider, n_cores())
         rng = np.random.default_rng(0)
         samples = 20 * rng.standard_normal((N_OFFLINE, len(labels)), np.float32)
-        chunk = EegChunk(samples, np.arange(N_OFFLINE) / USUAL_HZ)
-        inputs, _ = imager.prepare(chunk)
+        inputs = rng.standard_normal((N_OFFLINE, network.n_inputs), np.float32) * 1e-5
 
         def bare(batch: int) -> list[np.ndarray[Any, Any]]:
-            """Run the network alone, and keep what it gives, as the Imager does."""
+            """Run the network only, and keep its output, as the Imager does."""
             starts = range(0, N_OFFLINE, batch)
             return [whole(inputs[first : first + batch]) for first in starts]
 
@@ -226,26 +221,26 @@ class Bench:
                 if batch:
                     bare(batch)
                 else:
-                    imager(chunk)
+                    imager(samples)
                 times.append(N_OFFLINE / (time.perf_counter() - start))
         best = {batch: max(times) for batch, times in rates.items()}
         imaged = best.pop(0)
         batch, run = max(best.items(), key=lambda item: item[1])
         least = 1e6 if network.provider == "CUDAExecutionProvider" else 25_000
         yield Line(
-            "Imager on a recording in memory, over bare runs of the best batch",
-            f"{imaged / run:.2f}  ({imaged:,.0f} of {run:,.0f} samples/s, batch {batch})",
-            f"≥ 0.85, ≥ {least:,.0f} samples/s",
+            "offline throughput of the Imager, relative to bare runs at the best batch size",
+            f"{imaged / run:.2f}×  ({imaged:,.0f} vs {run:,.0f} samples/s, batch {batch})",
+            f"≥ 0.85×, ≥ {least:,.0f} samples/s",
             imaged / run >= 0.85 and imaged >= least,
             {"ratio": imaged / run, "samples_a_second": imaged, "bare": run, "batch": batch},
         )
 
     def _cuda(self, bundle: Bundle) -> Iterator[Line]:
-        what = "GPU: one sample through ONNX Runtime's CUDA provider"
+        what = "GPU: one sample with the CUDA provider"
         network = Network(bundle.model, bundle.head, self.provider)
         if network.provider != "CUDAExecutionProvider":
-            why = "--provider cpu" if self.provider == "cpu" else "no GPU here"
-            yield Line(what, f"not measured: {why}", "≤ 0.25 ms")
+            why = "the provider is cpu" if self.provider == "cpu" else "no GPU"
+            yield Line(what, f"skipped: {why}", "≤ 0.25 ms")
             return
         sample = np.zeros((1, network.n_inputs), np.float32)
         times_ms = []
@@ -256,22 +251,24 @@ class Bench:
         median = float(np.median(times_ms))
         yield Line(what, f"{median:.3f} ms", "≤ 0.25 ms", median <= 0.25, {"median_ms": median})
 
-    def _rivals(self) -> Iterator[Line]:
+    def _baselines(self) -> Iterator[Line]:
         if any(find_spec(name) is None for name in ("mne", "onnx")):
-            yield Line("rivals", "not measured: scripts/install training brings MNE")
+            yield Line(
+                "baseline methods", "skipped: MNE is not installed (scripts/install training)"
+            )
             return
         with tempfile.TemporaryDirectory() as folder:
-            made = _make_rivals(self.model, Path(folder))
+            made = _export_baselines(self.model, Path(folder))
             times_ms = made["mne_apply_inverse_raw_ms"]
             for words, key in (
-                ("MNE's apply_inverse_raw, eLORETA, a sample a call", "unprepared"),
-                ("the same, the operator prepared", "prepared"),
+                ("MNE's apply_inverse_raw, eLORETA, one sample per call", "unprepared"),
+                ("the same with a prepared operator", "prepared"),
             ):
                 yield Line(words, f"{times_ms[key]:.2f} ms", "", None, {"median_ms": times_ms[key]})
             for name, path in made["bundles"].items():
                 between = self.between(model=path, provider="cpu", precision="fp32")
                 trial = self.trial(name, USUAL_HZ, between)
-                yield _age_line(f"age, 500 Hz, {name} in this service (one matrix)", trial)
+                yield _age_line(f"age, 500 Hz, {name} in this service", trial)
 
     def _complete(self) -> Iterator[Line]:
         trials = [trial for trial in self.trials.values() if trial.rate_hz <= LOSSLESS_HZ]
@@ -303,21 +300,21 @@ def _numbers(trial: Trial) -> dict[str, Any]:
 def _age_line(
     what: str, trial: Trial, median_bar: float | None = None, p99_bar: float | None = None
 ) -> Line:
-    bars = [("median", trial.median_ms, median_bar), ("99 %", trial.p99_ms, p99_bar)]
+    bars = [("median", trial.median_ms, median_bar), ("p99", trial.p99_ms, p99_bar)]
     with_bar = [(name, value, bar) for name, value, bar in bars if bar is not None]
     return Line(
         what,
-        f"median {trial.median_ms:.2f} ms, 99 % {trial.p99_ms:.2f} ms",
+        f"median {trial.median_ms:.2f} ms, p99 {trial.p99_ms:.2f} ms",
         ", ".join(f"{name} ≤ {bar:g} ms" for name, _, bar in with_bar),
         all(value <= bar for _, value, bar in with_bar) if with_bar else None,
         _numbers(trial),
     )
 
 
-def _make_rivals(model: str, folder: Path) -> dict[str, Any]:
-    """Have the training program write the linear rivals and time MNE.
+def _export_baselines(model: str, folder: Path) -> dict[str, Any]:
+    """Have convdip-train export the linear baseline methods and time MNE.
 
-    MNE gets one BLAS thread, with which it is quicker than with those it takes by itself.
+    MNE gets one BLAS thread, with which it is faster than with its default.
     """
     command = [sys.executable, "-m", "convdip_training", "rivals", "--model", model]
     done = subprocess.run(

@@ -1,6 +1,6 @@
-"""The floor: two bare LSL hops and one bare ``session.run``, in one process with nothing else.
+"""The floor: two LSL hops and one ``session.run``, in a process that does nothing else.
 
-It pulls a sample, runs the network on the same random input every time, and pushes a row.
+It pulls a sample, runs the network on a fixed random input, and pushes a row.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 import pylsl
 
 from convdip.bundle import load_bundle
-from convdip.live.network import Precision, open_network
+from convdip.live.network import Precision
 from convdip.live.runtime import Provider
+from convdip.live.tuning import open_network
 from convdip.priority import take_realtime_priority
 from convdip.processes import connect
 from convdip.sources.player import eeg_outlet
@@ -28,18 +29,18 @@ def relay(
     precision: Precision = "auto",
     rt: bool = False,
 ) -> None:
-    """Relay until told to stop.
+    """Relay until terminated.
 
     Parameters
     ----------
     name, out : str
-        Of the stream that is read, and of the one that is published.
+        Names of the input and the output stream.
     model : str
         Bundle.
     provider, precision : str
         As the service's.
     rt : bool
-        With real-time priority.
+        Take real-time priority.
     """
     if rt:
         take_realtime_priority()

@@ -1,4 +1,4 @@
-"""The benchmark's results: a table, one JSON object, a picture."""
+"""The benchmark's results as table, JSON and figure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from convdip.bench.measure import Line
 from convdip.bench.trial import Trial
 from convdip.errors import ConfigError
 from convdip.machine import commit, gpu_name, n_cores, processor_name
+from convdip.markdown import markdown_table
 
 MET = {True: "yes", False: "NO", None: "–"}
 
 
 def machine() -> dict[str, str]:
-    """Return what the numbers were measured on, with which versions."""
+    """Return hardware and software versions of this measurement."""
     return {
         "date": date.today().isoformat(),
         "commit": commit(),
@@ -38,20 +39,13 @@ def machine() -> dict[str, str]:
 
 
 def to_table(lines: Sequence[Line]) -> str:
-    """Return the table for a terminal, or Markdown: the same."""
-    rows = [("", "measured", "bar", "met")]
-    rows += [(line.what, line.found, line.bar or "–", MET[line.met]) for line in lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    texts = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([texts[0], rule, *texts[1:]])
+    """Return the table, as Markdown that also reads well in a terminal."""
+    rows = [(line.what, line.found, line.bar or "–", MET[line.met]) for line in lines]
+    return markdown_table(("", "measured", "target", "met"), rows, padded=True)
 
 
 def to_json(lines: Sequence[Line], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything for programs."""
+    """Return all results as one JSON object."""
     return {
         "machine": machine(),
         "arguments": dict(arguments),
@@ -61,37 +55,35 @@ def to_json(lines: Sequence[Line], arguments: Mapping[str, Any]) -> dict[str, An
 
 
 def check_can_draw(path: Path) -> None:
-    """Refuse to begin minutes of measuring that could not be drawn.
+    """Check that the figure can be drawn, before minutes of measuring.
 
     Raises
     ------
     ConfigError
-        If there is no such folder, or no matplotlib.
+        If the folder cannot be written to, or matplotlib is not installed.
     """
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"--png is {path}: expected a file in a folder that can be written to")
+        raise ConfigError(f"`png` is {path}: expected a file in a writable folder")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ConfigError(
-            "--png needs matplotlib: pip install matplotlib, or scripts/install training"
-        ) from None
+        raise ConfigError("`png` needs matplotlib: pip install matplotlib") from None
 
 
 def tally(values: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count values in bins; what lies outside is counted in the first or the last."""
+    """Count values in bins; values outside count in the first or the last."""
     return np.histogram(np.clip(values, bins[0], bins[-1]), bins)[0]
 
 
 def draw(trials: Mapping[str, Trial], path: Path) -> None:
-    """Draw the ages of the samples, and the jitter of their arrival, as histograms.
+    """Draw histograms of the samples' ages and of the jitter of their arrival.
 
     Parameters
     ----------
     trials : dict of Trial
-        Those of the service are drawn.
+        Those of the bare relay are left out.
     path : Path
-        PNG.
+        PNG file.
     """
     from matplotlib.figure import Figure
 
@@ -103,20 +95,20 @@ def draw(trials: Mapping[str, Trial], path: Path) -> None:
     for row, trial in enumerate(shown.values()):
         for axes, values, bins in ((left, trial.ages_ms, ages), (right, trial.jitter_ms, jitters)):
             counts = tally(values, bins)
-            # Logarithmic, from one sample up: the tail is what one looks for.
+            # Logarithmic from one sample up, since the tail matters.
             heights = 0.85 * np.log1p(counts) / np.log1p(max(1, counts.max()))
             floor = row + 0.95
             axes.stairs(floor - heights, bins, baseline=floor, fill=True, color="#3b6fb6")
         marks = np.percentile(trial.ages_ms, (50, 99))
         left.plot(marks, [row + 0.55] * 2, "|", color="#c8461d", markersize=14, markeredgewidth=2)
-    left.set(xscale="log", xlabel="age of a sample when a client has it (ms)")
+    left.set(xscale="log", xlabel="age of a sample at the client (ms)")
     ticks = [0.5, 1, 2, 5, 10, 100, 1000]
     left.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     left.minorticks_off()
     left.set_yticks(np.arange(len(shown)) + 0.6, list(shown))
-    left.set_title("Red: median and 99th percentile", fontsize=10)
-    right.set_xlabel("interval between samples received, less 1 / rate (ms)")
-    right.set_title("Heights are logarithmic", fontsize=10)
+    left.set_title("red: median and 99th percentile", fontsize=10)
+    right.set_xlabel("jitter: interval between arrivals − 1/rate (ms)")
+    right.set_title("logarithmic counts", fontsize=10)
     for axes in (left, right):
         axes.set_ylim(len(shown), 0)
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,6 @@
-"""The soak: source, service, client and a stalled client, for as long as one likes.
+"""The soak test: source, service, client and a stalled client, for as long as you like.
 
-It fails where a sample is lost or repeated, memory grows, or a backlog does.
+It fails if a sample is lost or repeated, if memory grows, or if a backlog persists.
 """
 
 from __future__ import annotations
@@ -17,42 +17,40 @@ import numpy as np
 import pylsl
 from pylsl.util import LostError
 
-from convdip.bench.trial import Between, Trial, run_trial
+from convdip.bench.trial import MEMORY_LIMIT_MB, Between, Trial, run_trial
 from convdip.errors import ConfigError, ConvDipError, StreamError
 from convdip.live.backlog import MAX_BATCH
-from convdip.live.health import QUALITY
-from convdip.live.inlet import resolve
-from convdip.live.quality import quality_stream_name
+from convdip.live.sender import resolve
 from convdip.machine import memory_mb, processor_name
 from convdip.processes import private_lsl
+from convdip.streams import read_quality, stream_name
 
-# LSL's buffers and ONNX Runtime's memory fill first: growth is counted from then on.
+# LSL's buffers and ONNX Runtime's arena fill first: growth counts from then on.
 SETTLE_S = 60.0
 GROWTH_MB = 10.0
-MOST_MB = 400.0
-# Waiting samples are a growing backlog when they are there for so many reports in a row.
+# A backlog persists if so many reports in a row show one.
 BACKLOG_REPORTS = 50
 STATUS_S = 10.0
 
 
 class Watch:
-    """Looks at the service while the soak runs.
+    """Watches the service while the soak runs.
 
     Parameters
     ----------
     name : str
-        Of the service.
+        Name of the service.
 
     Attributes
     ----------
     memory_mb : list of float
-        Once in ten seconds.
-    reports : list of ndarray
-        Of the quality stream, once in ten seconds.
+        Every ten seconds.
+    reports : list of dict
+        Samples of the quality stream, every ten seconds.
     backlog_most : float
         Samples.
     backlog_reports : int
-        Most reports in a row with a backlog.
+        Longest run of reports with a backlog.
     """
 
     def __init__(self, name: str) -> None:
@@ -67,11 +65,11 @@ class Watch:
         self.backlog_reports = 0
 
     def __call__(self, pid: int) -> None:
-        """Take note of how the service does; gets its process id ten times a second."""
+        """Read the quality stream; called with the service's process id ten times a second."""
         if self._quality is None:
             try:
-                stream = resolve(quality_stream_name(self._name), 1.0, settle_s=0.0)
-            except StreamError:  # not there yet; a service that failed is told elsewhere
+                stream = resolve(stream_name(self._name, "Quality"), 1.0, settle_s=0.0)
+            except StreamError:  # not open yet; a service that failed is reported elsewhere
                 return
             self._quality = pylsl.StreamInlet(stream, max_buflen=60, recover=False)
         try:
@@ -79,14 +77,14 @@ class Watch:
         except LostError:
             return
         for row in rows:
-            backlog = float(row[list(QUALITY).index("backlog")])
+            backlog = read_quality(row)["backlog"]
             self._in_a_row = self._in_a_row + 1 if backlog >= MAX_BATCH else 0
             self.backlog_most = max(self.backlog_most, backlog)
             self.backlog_reports = max(self.backlog_reports, self._in_a_row)
         now_s = time.monotonic()
         if len(rows) and now_s >= self._due_s:
             self._due_s = now_s + STATUS_S
-            last = dict(zip(QUALITY, map(float, rows[-1]), strict=True))
+            last = read_quality(rows[-1])
             self.reports.append(last)
             self.memory_mb.append(memory_mb(pid))
             print(
@@ -98,7 +96,7 @@ class Watch:
             )
 
     def growth_mb(self) -> float:
-        """Return by how much memory grew from the settled tenth to the last; NaN if too short."""
+        """Return memory growth from the first settled tenth to the last; NaN if too short."""
         settled = self.memory_mb[round(SETTLE_S / STATUS_S) :]
         part = max(1, len(settled) // 10)
         if len(settled) < 2:
@@ -107,18 +105,18 @@ class Watch:
 
 
 def what_is_wrong(trial: Trial, watch: Watch) -> list[str]:
-    """Return what a soak must not have, in words; nothing where all is well."""
+    """Return the failures, in words; empty if there are none."""
     service = trial.service
     growth_mb, most_mb = watch.growth_mb(), max(watch.memory_mb, default=0.0)
     found = (
-        (trial.lost, f"{trial.lost} samples were lost"),
-        (trial.repeated, f"{trial.repeated} samples came twice or out of order"),
-        (service["missing"], f"{service['missing']} samples were missing in the service's input"),
-        (service["overflowed"], f"{service['overflowed']} samples found the buffer full"),
+        (trial.lost, f"{trial.lost} samples lost"),
+        (trial.repeated, f"{trial.repeated} samples repeated or out of order"),
+        (service["missing"], f"{service['missing']} samples missing in the service's input"),
+        (service["overflowed"], f"{service['overflowed']} samples overflowed the input buffer"),
         (growth_mb > GROWTH_MB, f"memory grew by {growth_mb:.0f} MB"),
-        (most_mb > MOST_MB, f"memory went to {most_mb:.0f} MB"),
-        (watch.backlog_reports > BACKLOG_REPORTS, "a backlog stayed"),
-        (not watch.reports, "the service never said how it does"),
+        (most_mb > MEMORY_LIMIT_MB, f"memory peaked at {most_mb:.0f} MB"),
+        (watch.backlog_reports > BACKLOG_REPORTS, "a persistent backlog"),
+        (not watch.reports, "no sample on the quality stream"),
     )
     return [words for is_wrong, words in found if is_wrong]
 
@@ -130,25 +128,25 @@ def soak(
     model: str = "convdip-fsaverage31",
     realtime: bool = False,
 ) -> int:
-    """Run source, service, client and a stalled client; end with code 1 if something is wrong.
+    """Run source, service, client and a stalled client; exit with code 1 on any failure.
 
     Prints the verdict as one JSON object on the last line.
 
     Parameters
     ----------
     minutes : float
-        How long.
+        Duration.
     rate_hz : float
-        Sampling rate of the source.
+        Sampling rate.
     model : str
         Model bundle.
     realtime : bool
-        All take real-time priority.
+        All processes take real-time priority.
     """
     if not (minutes > 0 and 1 <= rate_hz <= 10_000):
         raise ConfigError(
-            f"--minutes is {minutes:g} and --rate-hz {rate_hz:g}: expected a length above 0 and a "
-            "rate of 1 to 10,000"
+            f"--minutes is {minutes:g} and --rate-hz {rate_hz:g}: expected a duration "
+            "above 0 and a rate of 1 to 10,000"
         )
     name = f"Soak{uuid.uuid4().hex[:8]}"
     watch = Watch(name)

@@ -1,4 +1,4 @@
-"""A simulated amplifier for the benchmark: samples stamped when they are handed to LSL."""
+"""A simulated amplifier for the benchmark: samples are stamped as they are pushed."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from convdip.sources.player import eeg_outlet
 LEVEL_UV = 20.0
 N_PATTERN = 1000
 TURN_S = 1.0
-# After the last sample, so long for it to get through the service.
+# Time for the last sample to pass through the service.
 LINGER_S = 1.5
 
 
 def turn_of(place: int, rate_hz: float, n_streams: int) -> int:
-    """Return which of several streams a sample goes out on: each has its second in turn."""
+    """Return which of several streams a sample goes to: they take turns of one second."""
     return int(place / (TURN_S * rate_hz)) % n_streams
 
 
 def play(names: str, rate_hz: float, seconds: float, stamps: Path, rt: bool = False) -> None:
-    """Send noise at a rate, once everybody listens, and keep the stamps that were sent.
+    """Send noise once all streams have a consumer, and save the time stamps sent.
 
-    An amplifier stamps a sample when it is taken: here, when it is sent. A sample that is sent
-    late, since this process was, has the stamp of when it should have been sent.
+    A sample is stamped when it is pushed, as an amplifier stamps it when acquired. A sample that
+    this process pushes late has the time stamp at which it was due.
 
     Parameters
     ----------
     names : str
-        Of the streams, with commas between; with several, each has its second in turn, so that
-        what reads them is measured side by side, however the machine's mood changes.
+        Names of the streams, separated by commas. Several take turns of one second, so that
+        their readers are measured under the same load of the machine.
     rate_hz, seconds : float
     stamps : Path
-        The stamps, ``.npy``.
+        File for the time stamps, ``.npy``.
     rt : bool
-        With real-time priority.
+        Take real-time priority.
     """
     if rt:
         take_realtime_priority()
@@ -62,7 +62,7 @@ def play(names: str, rate_hz: float, seconds: float, stamps: Path, rt: bool = Fa
         turn = turn_of(k, rate_hz, len(outlets))
         due = min(n, int((now_s - start_s) * rate_hz))
         if due <= k + 1:
-            # In time: as cheaply as can be, the other processes need the cores.
+            # On time: the cheapest path, since the other processes need the cores.
             sent[k] = now_s
             outlets[turn].push_chunk(pattern[k % N_PATTERN : k % N_PATTERN + 1], now_s)
             k += 1
@@ -70,7 +70,7 @@ def play(names: str, rate_hz: float, seconds: float, stamps: Path, rt: bool = Fa
         places = np.arange(k, due)
         stamped = now_s - (due - 1 - places) / rate_hz
         same = [turn_of(int(place), rate_hz, len(outlets)) == turn for place in places]
-        places = places[same]  # the rest is the next stream's, at once
+        places = places[same]  # the rest is the next stream's, in the next round
         sent[places] = stamped[same]
         outlets[turn].push_chunk(pattern[places % N_PATTERN], sent[places].tolist())
         k += len(places)

@@ -1,4 +1,4 @@
-"""A trial: source, service and client as three processes, or several services side by side."""
+"""A trial: source, service and client in separate processes, or several services in turns."""
 
 from __future__ import annotations
 
@@ -19,31 +19,34 @@ from convdip.bench.source import turn_of
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import StreamError
 from convdip.live.network import Precision
-from convdip.live.outlet import sources_stream_name
 from convdip.live.runtime import Provider
 from convdip.machine import n_cores
 from convdip.processes import START_S, Process, wait_for
+from convdip.streams import stream_name
 
-# The first seconds are not counted: processes find each other and fill their caches.
+# Not counted: processes connect and fill their caches.
 WARM_UP_S = 2.5
+# Resident memory that the service must stay below.
+MEMORY_LIMIT_MB = 400.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial.
+    """The outcome of a trial.
 
     Attributes
     ----------
     rate_hz : float
     ages_ms : ndarray, shape (n_samples,)
-        Time stamp of the sample → a client in another process has it; after the warm-up.
+        From the time stamp of a sample until a client in another process has it; after the
+        warm-up.
     received_s : ndarray, shape (n_samples,)
-        LSL time at which the client had them.
+        LSL time of their arrival at the client.
     sent, lost, repeated : int
-        Samples since the client got its first; lost is also what was not there a second and a
-        half after the last was sent, repeated also what came in another order.
+        Samples since the client's first. Lost includes those that had not arrived 1.5 s after the
+        last was sent; repeated includes those out of order.
     service : dict
-        The service's own summary; empty for the relay.
+        The service's summary; empty for the relay.
     """
 
     rate_hz: float
@@ -72,16 +75,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Between:
-    """What is between source and client: the service, or the bare relay.
+    """What runs between source and client: the service, or the bare relay.
 
     Attributes
     ----------
     model : str
         Bundle.
     provider, precision : str
-        Where its network runs.
+        Where the network runs, and precision of its weights.
     is_bare : bool
-        The relay: two LSL hops and a run of the network, nothing else.
+        The relay, see `convdip.bench.relay`.
     """
 
     model: str = DEFAULT_MODEL
@@ -90,10 +93,10 @@ class Between:
     is_bare: bool = False
 
     def command(self, name: str, realtime: bool) -> list[str]:
-        """Return the arguments of ``python -m`` that read a stream and publish its sources."""
+        """Return the arguments of ``python -m`` that start it on a stream."""
         how = ["--provider", self.provider, "--precision", self.precision]
         if self.is_bare:
-            relay = ["convdip.bench.relay", name, sources_stream_name(name), self.model]
+            relay = ["convdip.bench.relay", name, stream_name(name, "Sources"), self.model]
             return [*relay, *how, *(["--rt"] if realtime else [])]
         run = ["convdip", "run", "--input", name, "--name", name, "--model", self.model]
         run += ["--wait-s", str(START_S), "--json"]
@@ -118,23 +121,23 @@ def run_trials(
     name: str = "",
     watch: Callable[[int], None] = lambda pid: None,
 ) -> list[Trial]:
-    """Run several things side by side, each on a stream that has its second in turn.
+    """Run several services side by side, on streams that take turns of one second.
 
     Parameters
     ----------
     env : dict
         From `convdip.processes.private_lsl`.
     rate_hz, seconds : float
-        For each.
+        Of each.
     betweens : sequence of Between
     realtime : bool
-        All processes have real-time priority.
+        All processes take real-time priority.
     stalled : bool
-        A second client of the first connects and never reads.
+        A second client connects to the first service and never reads.
     name : str
-        Of the streams; without it, one that nobody else has.
+        Stem of the stream names; unique if empty.
     watch : callable
-        Gets the first one's process id ten times a second, while the source runs.
+        Called with the first service's process id ten times a second while the source runs.
 
     Raises
     ------
@@ -151,7 +154,7 @@ def run_trials(
             return stack.enter_context(Process(arguments, env, apart=apart))
 
         def client(n: int, *how: str) -> list[str]:
-            watched = sources_stream_name(names[n])
+            watched = stream_name(names[n], "Sources")
             return ["convdip.bench.client", watched, str(folder / f"{n}.npz"), *how]
 
         length_s = WARM_UP_S + seconds * len(names)
@@ -163,7 +166,7 @@ def run_trials(
             for each, between in zip(names, betweens, strict=True)
         ]
         clients = [start(client(n, *rt)) for n in range(len(names))]
-        # Apart: the system wakes what is stopped when the shell that started it has ended.
+        # Apart: the kernel resumes suspended processes when the shell that started them exits.
         stuck = [start(client(0, "--stall"), apart=True)] if stalled else []
         wait_for(
             playing,
@@ -172,7 +175,7 @@ def run_trials(
             lambda: watch(imaging[0].pid),
         )
         if not all(process.is_suspended for process in stuck):
-            raise StreamError("the stalled client was woken: what was measured is not beside one")
+            raise StreamError("the stalled client was resumed during the trial: run it again")
         for process in clients:
             process.end()
         summaries = [process.end_with_json() for process in imaging]
@@ -194,7 +197,7 @@ def _count(
     summary: dict[str, Any],
 ) -> Trial:
     if not len(stamps):
-        raise StreamError("the client received nothing: the service did not keep up at all")
+        raise StreamError("the client received no samples: the service did not keep up")
     expected = sent[sent >= stamps[0]]
     counted = stamps >= sent[0] + WARM_UP_S
     return Trial(
@@ -210,7 +213,7 @@ def _count(
 
 @contextmanager
 def busy_cores() -> Iterator[None]:
-    """Keep every core busy with something else."""
+    """Keep all cores busy with other work."""
     burners = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_cores())
     ]

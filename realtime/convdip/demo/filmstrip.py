@@ -1,4 +1,4 @@
-"""The demo as a picture, where there is no screen to watch it on."""
+"""The demo as a picture file, for machines without a screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convdip.demo.verdict import PlayedSource, distances_mm
-from convdip.display.cortex import DARK, CortexPicture
+from convdip.display.cortex import DARK, THRESHOLD, CortexPicture
 from convdip.display.limits import round_up
 from convdip.head import Head
 
@@ -21,7 +21,7 @@ TEXT = (232, 232, 230)
 
 
 class Filmstrip:
-    """Keeps one source map of each of the first sources, from the middle of its time.
+    """Keeps one source map for each of the first sources, from the middle of its activity.
 
     Attributes
     ----------
@@ -33,12 +33,18 @@ class Filmstrip:
         self._waiting: list[PlayedSource] = []
 
     def announce(self, source: PlayedSource) -> None:
-        """Wait for the map of a source."""
+        """Add a source whose map is to be kept."""
         if len(self.maps) + len(self._waiting) < N_PICTURES:
             self._waiting.append(source)
 
     def see(self, moments_nam: NDArray[np.float32], stamps: NDArray[np.float64]) -> None:
-        """Take the maps that are waited for out of a chunk."""
+        """Pick the maps to be kept from a chunk.
+
+        Parameters
+        ----------
+        moments_nam : ndarray, shape (n_times, n_dipoles)
+        stamps : ndarray, shape (n_times,)
+        """
         while self._waiting:
             source = self._waiting[0]
             middle_s = (source.first_stamp + source.last_stamp) / 2
@@ -48,7 +54,7 @@ class Filmstrip:
             self.maps.append((self._waiting.pop(0), moments_nam[row].copy()))
 
     def save(self, head: Head, path: Path) -> None:
-        """Draw all maps on one scale, each with its true place."""
+        """Draw all maps on one scale, each with the place of its simulated source."""
         limit_nam = round_up(max(float(np.abs(m).max()) for _, m in self.maps))
         n_rows = -(-len(self.maps) // N_COLUMNS)
         size = (WIDTH * N_COLUMNS, (HEIGHT + CAPTION) * n_rows)
@@ -67,8 +73,8 @@ class Filmstrip:
                     pen.circle(at, RING, outline=colour, width=width)
             strongest = np.array([np.abs(moments_nam).argmax()])
             error_mm = distances_mm(strongest, source.dipole, head)[0]
-            words = f"{source.region}: found {error_mm:.0f} mm away, {strength.max():.0%} of scale"
+            words = f"{source.region}: error {error_mm:.0f} mm, peak {strength.max():.0%} of scale"
             pen.text((left + 10, top + 8), words, fill=TEXT, font=font)
-        note = f"ring: simulated here; scale 0 to {limit_nam:g} nAm, drawn from 25 %"
+        note = f"ring: simulated source; colours: {THRESHOLD:.0%} to 100% of {limit_nam:g} nAm"
         pen.text((10, CAPTION - 20), note, fill=(141, 146, 154), font=font)
         sheet.save(path)

@@ -1,7 +1,7 @@
-"""The demo: a simulated session through the real service, seen as a client sees it.
+"""The demo: a simulated session, imaged by the real service and judged by a client.
 
-Three processes, as in a lab: ``convdip simulate`` plays known sources over LSL, ``convdip
-run`` images them, and this one reads what the service publishes, as any client would.
+Three processes, as in a lab: ``convdip simulate`` streams EEG of known sources over LSL, ``convdip
+run`` images it, and this process reads what the service publishes, as any client would.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from convdip.demo.verdict import PlayedSession, PlayedSource, Received, Report, 
 from convdip.display.app import check_installed, has_screen
 from convdip.errors import DisplayError, StreamError
 from convdip.head import Head
-from convdip.live.outlet import sources_stream_name
 from convdip.live.runtime import Provider
 from convdip.processes import START_S, Process, connect, private_lsl
-from convdip.sources.simulator import LEAD_IN_S, check_session, truth_stream_name
+from convdip.sources.simulator import LEAD_IN_S, check_session
+from convdip.streams import read_sources, stream_name
 
 if TYPE_CHECKING:
     from convdip.demo.filmstrip import Filmstrip
@@ -45,7 +45,7 @@ def run_demo(
     *,
     is_displayed: bool = False,
 ) -> Report:
-    """Play, image, compare.
+    """Simulate, image and judge a session.
 
     Parameters
     ----------
@@ -57,14 +57,14 @@ def run_demo(
         Of the session.
     provider : 'auto', 'cuda' or 'cpu'
     on_status : callable
-        Gets one line a second.
+        Called with one line of progress a second.
     is_displayed : bool
-        Open the live cortex meanwhile; draw `PICTURE` where there is no screen.
+        Open the live cortex; without a screen, write `PICTURE` instead.
 
     Raises
     ------
     DisplayError
-        If the live cortex is not installed.
+        If the live cortex is not installed, or `PICTURE` cannot be written.
     """
     if is_displayed:
         check_installed()
@@ -73,20 +73,11 @@ def run_demo(
     bundle = load_bundle(model)
     name = f"ConvDipDemo{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:
-        # Streams of the demo stay on this computer and out of other sessions.
+        # The demo's streams stay on this computer, in an LSL session of their own.
         settings = stack.enter_context(private_lsl())
         on_status("simulating a session")
-        simulate = [
-            "convdip",
-            "simulate",
-            "--name",
-            name,
-            "--seconds",
-            str(seconds),
-            "--seed",
-            str(seed),
-        ]
-        simulate += ["--sfreq-hz", str(SFREQ_HZ), "--model", model]
+        simulate = ["convdip", "simulate", "--name", name, "--model", model]
+        simulate += ["--seconds", str(seconds), "--seed", str(seed), "--sfreq-hz", str(SFREQ_HZ)]
         processes = []
         if has_window:
             display = ["convdip", "display", "--name", name, "--model", model]
@@ -96,13 +87,11 @@ def run_demo(
         run += ["--provider", provider, "--wait-s", str(START_S)]
         service = stack.enter_context(Process(run, settings))
         processes += [simulator, service]
-        # The truth first: the session starts as soon as the service listens to its EEG.
-        truth = connect(truth_stream_name(name), processes)
-        sources = connect(sources_stream_name(name), processes)
-        # Held while it is read: its XML elements point into it.
-        info = sources.info(timeout=START_S)
-        runs_on = info.desc().child("provenance").child_value("provider")
-        on_status(f"the service runs on {runs_on}")
+        # The truth first: the session starts as soon as the service reads its EEG.
+        truth = connect(stream_name(name, "Truth"), processes)
+        sources = connect(stream_name(name, "Sources"), processes)
+        provenance = read_sources(sources.info(timeout=START_S)).provenance
+        on_status(f"the service runs on {provenance.provider}")
         filmstrip = _filmstrip() if is_displayed and not has_window else None
         received, played = _watch(
             sources, truth, bundle.head, LEAD_IN_S + seconds, processes, on_status, filmstrip
@@ -113,7 +102,7 @@ def run_demo(
             filmstrip.save(bundle.head, PICTURE)
         except OSError as error:
             raise DisplayError(f"{PICTURE.resolve()}: {error.strerror}") from None
-        on_status(f"no screen here: the first sources are drawn in {PICTURE.resolve()}")
+        on_status(f"no screen: the first source maps are drawn in {PICTURE.resolve()}")
     return judge(received, played, bundle.head, provider_used, bundle.name)
 
 
@@ -132,7 +121,7 @@ def _watch(
     on_status: Callable[[str], None],
     filmstrip: Filmstrip | None,
 ) -> tuple[Received, PlayedSession]:
-    """Read the service's output and the truth until the session's end."""
+    """Read the service's output and the ground truth until the session ends."""
     received = Received()
     played: list[PlayedSource] = []
     end: dict[str, Any] | None = None
@@ -180,7 +169,7 @@ def _is_over(received: Received, end: dict[str, Any] | None) -> bool:
 
 
 def _status(received: Received, played: list[PlayedSource], head: Head, seconds: float) -> str:
-    """Return one line: how far, how old, and where the last source was found."""
+    """Return a line of progress: time, samples, age, error of the last source."""
     first, last = received.stamps[0], received.stamps[-1]
     ages_ms = received.ages_ms(last - 1.0)
     n_in = round((last - first) * SFREQ_HZ) + 1
@@ -191,5 +180,5 @@ def _status(received: Received, played: list[PlayedSource], head: Head, seconds:
     over = [source for source in played[-2:] if source.last_stamp <= last]
     if over and (estimates := received.strongest_during(over[-1], SFREQ_HZ)).size:
         distance_mm = np.median(distances_mm(estimates, over[-1].dipole, head))
-        line += f"   {over[-1].region}: found {distance_mm:.0f} mm away"
+        line += f"   {over[-1].region}: error {distance_mm:.0f} mm"
     return line

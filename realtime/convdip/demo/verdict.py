@@ -1,4 +1,4 @@
-"""The demo's verdict: what a client received, held against what was played."""
+"""The demo's verdict: what a client received, compared with what was simulated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_DRAWS = 1000
 
 @dataclass(frozen=True)
 class PlayedSource:
-    """A source of the session: its seed dipole, and when it was fully on (LSL time)."""
+    """A simulated source: its seed dipole, and when it was at full strength (LSL time)."""
 
     dipole: int
     region: str
@@ -25,7 +25,7 @@ class PlayedSource:
 
 @dataclass(frozen=True)
 class PlayedSession:
-    """What was sent: sample ``i`` carried the stamp ``first_stamp + i / sfreq_hz``."""
+    """The simulated session: sample ``i`` has time stamp ``first_stamp + i / sfreq_hz``."""
 
     n_samples: int
     first_stamp: float
@@ -34,7 +34,7 @@ class PlayedSession:
 
 
 class Received:
-    """What a client got, sample by sample.
+    """What a client received, sample by sample.
 
     Attributes
     ----------
@@ -44,13 +44,22 @@ class Received:
 
     def __init__(self) -> None:
         self.n = 0
-        # Filled up to n, doubled when full: the client that measures must cost nothing itself.
+        # Filled up to n, doubled when full, so that the measuring client costs little.
         self._stamps = np.empty(4096)
         self._ages_s = np.empty(4096)
         self._strongest = np.empty(4096, np.int64)
 
     def add(self, sources: NDArray[np.float32], stamps: NDArray[np.float64], now_s: float) -> None:
-        """Keep time stamp, age and strongest dipole of each sample of a chunk."""
+        """Record time stamp, age and strongest dipole of each sample of a chunk.
+
+        Parameters
+        ----------
+        sources : ndarray, shape (n_times, n_dipoles)
+            Any unit.
+        stamps : ndarray, shape (n_times,)
+        now_s : float
+            LSL time of arrival.
+        """
         after = self.n + len(stamps)
         while after > len(self._stamps):
             for name in ("_stamps", "_ages_s", "_strongest"):
@@ -67,11 +76,11 @@ class Received:
         return self._stamps[: self.n]
 
     def ages_ms(self, since_stamp: float) -> NDArray[np.float64]:
-        """Return the ages of the samples from a time stamp on."""
+        """Return the ages of all samples from a time stamp on."""
         return self._ages_s[np.searchsorted(self.stamps, since_stamp) : self.n] * 1e3
 
     def strongest_during(self, source: PlayedSource, sfreq_hz: float) -> NDArray[np.int64]:
-        """Return the strongest dipole of each sample on a source's plateau."""
+        """Return the strongest dipole of each sample while a source was at full strength."""
         half_step_s = 0.5 / sfreq_hz
         bounds = (source.first_stamp - half_step_s, source.last_stamp + half_step_s)
         first, last = np.searchsorted(self.stamps, bounds)
@@ -85,20 +94,21 @@ class Report:
     Attributes
     ----------
     sent : int
-        EEG samples sent since the client was connected.
+        EEG samples sent since the client connected.
     received, lost, out_of_order : int
-        Source vectors that the client got, that it missed, that came late or twice.
+        Source maps that the client received, missed, and received late or twice.
     n_sources : int
-        True sources seen.
+        Simulated sources active while the client listened.
     error_mm_median : float
-        Distance from the strongest dipole to the true seed, over all samples of all plateaus.
+        Localisation error: distance from the strongest dipole to the seed of the simulated
+        source, over all samples of all sources.
     error_mm_by_chance : float
-        The same with true sources anywhere on the cortex: the median over 1,000 draws.
+        The same for seeds drawn at random: median over 1,000 draws.
     better_than_chance : bool
         Whether the error is below that of 99 % of the draws.
     age_ms_median, age_ms_p99 : float
-        Time stamp of an EEG sample → the client has its sources, from the first source on:
-        what piled up while the three programs found each other is no measure of them.
+        From the time stamp of an EEG sample until the client has its source map. It counts from
+        the first source on, since samples pile up while the three programs connect.
     provider, model : str
     """
 
@@ -117,18 +127,18 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No sample lost or repeated, and sources found."""
+        """No sample lost or repeated, and localisation better than chance."""
         return not self.complaint
 
     @property
     def complaint(self) -> str:
-        """What is wrong, in words; empty for nothing."""
+        """What failed, in words; empty if nothing did."""
         return ", ".join(
             words
             for wrong, words in (
-                (self.lost, "samples were lost"),
-                (self.out_of_order, "samples came late or twice"),
-                (not self.better_than_chance, "sources were found no better than by chance"),
+                (self.lost, "samples lost"),
+                (self.out_of_order, "samples out of order or repeated"),
+                (not self.better_than_chance, "localisation no better than chance"),
             )
             if wrong
         )
@@ -137,14 +147,14 @@ class Report:
 def judge(
     received: Received, played: PlayedSession, head: Head, provider: str, model: str
 ) -> Report:
-    """Hold what came out against what went in.
+    """Compare what was received with what was simulated.
 
     Raises
     ------
     StreamError
-        If no source was on while the client listened.
+        If no source was active while the client listened.
     """
-    # From the first sample that came on, all must come.
+    # From the first sample received on, all must arrive.
     places = np.round((received.stamps - played.first_stamp) * played.sfreq_hz).astype(int)
     sent = played.n_samples - int(places[0])
 
@@ -154,7 +164,7 @@ def judge(
         if (strongest := received.strongest_during(source, played.sfreq_hz)).size
     ]
     if not seen:
-        raise StreamError("no source was seen: let the demo run for 3 seconds or more")
+        raise StreamError("no source was active during the demo: run it for at least 3 seconds")
     estimates = np.concatenate([strongest for strongest, _ in seen])
     n_each = [strongest.size for strongest, _ in seen]
 
@@ -186,7 +196,7 @@ def judge(
 def distances_mm(
     estimates: NDArray[np.int64], dipoles: int | NDArray[np.int64], head: Head
 ) -> NDArray[np.float64]:
-    """Return how far dipoles are from one dipole, or each from its own."""
+    """Return distances of dipoles from one dipole, or of each from its own, in millimetres."""
     offsets_m = head.dipoles_m[estimates] - head.dipoles_m[dipoles]
     distances: NDArray[np.float64] = np.linalg.norm(offsets_m.astype(float), axis=1) * 1e3
     return distances

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from convdip.errors import DisplayError
-from convdip.live.settings import RunConfig
+from convdip.live.settings import Settings
 from convdip.processes import Process
 
 # The service comes first where cores are few.
@@ -114,7 +114,7 @@ def run_display(name: str | None, model: str | None, stop: Callable[[], bool]) -
 
 
 @contextmanager
-def display_beside(settings: RunConfig) -> Iterator[Process]:
+def display_beside(settings: Settings) -> Iterator[Process]:
     """Keep the live cortex of a service open beside it, in a process of its own."""
     check_can_display()
     command = ["convdip", "display", "--name", settings.name, "--model", settings.model]

@@ -1,4 +1,4 @@
-"""Colours of values: maps that rise in lightness, so that they also work without hue."""
+"""Colour maps; those of activity rise in lightness, so that they work without hue."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ _ANCHORS = {
     "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
     "blue-red": "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
 }
-# Activity lies on grey: the darkest part of a map would be a shadow there.
+# On the grey cortex, the darkest part of a map would look like a shadow.
 _DARKEST = 0.1
-# What a map shows of a source: the part that is drawn begins where its colours do.
 ACTIVITY_MAPS = ("inferno", "viridis")
 N_LEVELS = 256
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def colour_table(name: str, darkest: float = 0.0) -> Rgb:
-    """Return 256 colours of a map, in 0–1, the first being at ``darkest`` of its length.
+    """Return 256 colours of a map, in 0–1, starting at ``darkest`` of its length.
 
     Returns
     -------
@@ -36,7 +35,7 @@ def colour_table(name: str, darkest: float = 0.0) -> Rgb:
 
 
 def activity_table(name: str) -> Rgb:
-    """Return the colours of activity from nothing to the scale's end.
+    """Return the colours of activity from 0 to the end of the scale.
 
     Returns
     -------
@@ -46,6 +45,6 @@ def activity_table(name: str) -> Rgb:
 
 
 def grey(table: Rgb) -> Rgb:
-    """Return colours without hue, as light as they were."""
+    """Return the greys of the same luminance."""
     greys: Rgb = np.repeat((table @ LUMINANCE)[:, None], 3, axis=1)
     return greys

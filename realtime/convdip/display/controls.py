@@ -1,4 +1,4 @@
-"""The two lowest rows of the window: the moment that is shown, and how it is shown."""
+"""The two bottom rows of the window: playback and settings."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SLIDER_STEPS = 1500
 
 
 class Controls(QWidget):
-    """Buttons, choices and the slider; it says what was asked for and decides nothing.
+    """Buttons, menus and the slider; they emit what the user asks for and decide nothing.
 
-    Keys stay with the window: nothing here takes the focus.
+    Nothing here takes the keyboard focus: keys belong to the window.
     """
 
-    chosen = Signal(str, int)  # setting, number of the choice
-    slid = Signal(float)  # share of what is kept
+    chosen = Signal(str, int)  # setting, index of the choice
+    slid = Signal(float)  # share of the history, 0 to 1
 
     def __init__(self) -> None:
         super().__init__()
         self.pause = _button("❚❚ Pause", "Space")
         self.play = _button("▶ Play", "P")
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setToolTip("the last 30 s, while paused")
+        self.slider.setToolTip("last 30 s (while paused)")
         self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.slider.setRange(0, SLIDER_STEPS)
         self.slider.sliderMoved.connect(lambda value: self.slid.emit(value / SLIDER_STEPS))
@@ -42,12 +42,12 @@ class Controls(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self.lock = _button("Lock scale", "L", stays=True)
         self.hold = _button("Hold peaks", "H", stays=True)
-        self.theme = _button("Dark/light", "T")
+        self.theme = _button("Theme", "T")
         self.snapshot = _button("Snapshot", "Ctrl+S")
         self.record = _button("Record GIF", "R", stays=True)
-        self.help = _button("?", "the keys")
+        self.help = _button("?", "?")
         self.message = QLabel()
-        # A long message is cut, and does not widen the window.
+        # A long message is cut off rather than widening the window.
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
         times = QHBoxLayout()
@@ -62,8 +62,8 @@ class Controls(QWidget):
         settings.addWidget(self._box("scale", "scale: {}", "S"))
         settings.addWidget(self.lock)
         settings.addWidget(self._box("colour_map", "{}", "C"))
-        settings.addWidget(self._box("threshold", "from {:.0%}", "[ ]"))
-        smoothings = [f"mean of {s * 1e3:.0f} ms" for s in CHOICES["smooth_s"][1:]]
+        settings.addWidget(self._box("threshold", "above {:.0%}", "[ ]"))
+        smoothings = [f"smooth {s * 1e3:.0f} ms" for s in CHOICES["smooth_s"][1:]]
         settings.addWidget(self._box("smooth_s", "{}", "M", ["no smoothing", *smoothings]))
         settings.addWidget(self.hold)
         settings.addWidget(self.message, 1)
@@ -75,9 +75,9 @@ class Controls(QWidget):
         rows.addLayout(settings)
 
     def _box(self, name: str, words: str, keys: str, texts: list[str] | None = None) -> QComboBox:
-        """Make the choice of a setting."""
+        """Make the menu of a setting."""
         box = QComboBox()
-        box.setToolTip(f"key: {keys}")
+        box.setToolTip(f"shortcut: {keys}")
         box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         box.addItems(texts or [words.format(choice) for choice in CHOICES[name]])
         box.activated.connect(lambda number: self.chosen.emit(name, number))
@@ -85,7 +85,7 @@ class Controls(QWidget):
         return box
 
     def show_settings(self, settings: Settings) -> None:
-        """Show what is chosen."""
+        """Show the settings."""
         for name, box in self.boxes.items():
             box.setCurrentIndex(settings.number(name))
         self.boxes["smooth_s"].setEnabled(not settings.is_held)
@@ -93,14 +93,14 @@ class Controls(QWidget):
         self.hold.setChecked(settings.is_held)
 
     def show_playback(self, *, is_paused: bool, is_playing: bool) -> None:
-        """Show whether time goes on."""
+        """Show whether playback is paused or playing."""
         self.pause.setText("● Go live" if is_paused else "❚❚ Pause")
         self.play.setText("❚❚ Hold" if is_playing else "▶ Play")
         for widget in (self.play, self.slider):
             widget.setEnabled(is_paused)
 
     def show_moment(self, when: str, share: float) -> None:
-        """Show which moment is seen, in words and as a share of what is kept."""
+        """Show which moment is shown, in words and as a share of the history."""
         self.when.setText(when)
         if not self.slider.isSliderDown():
             self.slider.setValue(round(share * SLIDER_STEPS))
@@ -109,6 +109,6 @@ class Controls(QWidget):
 def _button(text: str, keys: str, *, stays: bool = False) -> QPushButton:
     button = QPushButton(text)
     button.setCheckable(stays)
-    button.setToolTip(f"key: {keys}")
+    button.setToolTip(f"shortcut: {keys}")
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button

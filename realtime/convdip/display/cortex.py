@@ -1,7 +1,7 @@
 """A picture of a source map on the cortex, without a window.
 
-For a given view each pixel's value is a weighted sum of the dipoles', so drawing is one sparse
-product and a look into a colour table; surface, light and hidden parts are worked out once.
+For a given view, each pixel's value is a weighted sum of the dipoles', so that drawing is one
+sparse product and a colour table; surface, light and hidden parts are computed once.
 """
 
 from __future__ import annotations
@@ -16,24 +16,34 @@ from scipy import ndimage
 
 from convdip.display.colours import N_LEVELS, Rgb, activity_table, grey
 from convdip.display.raster import average_blocks, rasterise
-from convdip.display.view import FOUR_VIEWS, Camera, Projection, SurfaceName, project, surface
+from convdip.display.view import (
+    FOUR_VIEWS,
+    Camera,
+    Hemisphere,
+    Projection,
+    SurfaceName,
+    View,
+    project,
+    standard_camera,
+    surface,
+)
 from convdip.head import Head
 
-# Below this share of the scale a source is not drawn: what the paper's figures leave out.
+# Below this share of the scale nothing is drawn, as in the paper's figures.
 THRESHOLD = 0.25
 # Activity fades in over this share of the scale.
 FADE = 0.04
 LIGHT = np.array([0.3, 0.25, 0.92])  # right, up, towards the viewer: a little from above
-# How much darker the surface gets where it turns away; activity less, or its colours would lie.
+# How much the surface darkens where it turns away; activity less, to keep its colours readable.
 SHADE, ACTIVITY_SHADE = 0.5, 0.2
-# Fine pixels along one side of a pixel: edges are smooth at no cost per frame.
+# Fine pixels along one side of a pixel: smooth edges at no cost per frame.
 SUPERSAMPLING = 2
 HIDDEN_M = 0.004
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of what is no activity, in 0–1."""
+    """Colours of background and surface, in 0–1."""
 
     background: tuple[float, float, float]
     gyrus: float
@@ -42,29 +52,30 @@ class Look:
 
 DARK = Look((0.06, 0.067, 0.08), 0.62, 0.38)
 LIGHT_LOOK = Look((0.97, 0.97, 0.96), 0.86, 0.62)
+PAPER = Look((1.0, 1.0, 1.0), 0.86, 0.62)
 
 
 class CortexPicture:
-    """A view of the cortex, ready to be drawn again and again.
+    """A view of the cortex, set up once and drawn many times.
 
     Parameters
     ----------
     head : Head
     width, height : int
-        Of the picture, in pixels.
+        Size of the picture, in pixels.
     surface_name : 'inflated', 'pial' or 'white'
     cameras : sequence of Camera
-        One fills the picture; four stand in two rows.
+        One fills the picture; four are laid out in two rows.
     look : Look
     supersampling : int
-        1 is four times as quick to set up, with rough edges.
+        1 is four times as fast to set up as 2, with rough edges.
     zoom : float
 
     Attributes
     ----------
     width, height : int
     cells : list of (Camera, x, y, width, height)
-        Where in the picture each view stands.
+        The rectangle of each view.
     """
 
     def __init__(
@@ -114,7 +125,7 @@ class CortexPicture:
         self._base = self._draw_base(head, look)
 
     def _draw_base(self, head: Head, look: Look) -> NDArray[np.uint8]:
-        """Draw the surface with its sulci and no activity."""
+        """Draw the surface and its sulci, without activity."""
         # Smooth over the border, which is narrower than a triangle.
         depth = self._weights @ np.clip(head.sulcal_depth / 0.2, -1, 1).astype(np.float32)
         grey = look.gyrus + (look.sulcus - look.gyrus) * (depth + 1) / 2
@@ -139,15 +150,15 @@ class CortexPicture:
         Parameters
         ----------
         strength : ndarray, shape (n_dipoles,)
-            In shares of the colour scale, 0 to 1; above it the last colour stands.
+            As shares of the colour scale; values above 1 get the last colour.
         table : ndarray, shape (256, 3), optional
             Colours of 0 to 1; inferno if not given.
         threshold : float
-            Nothing is drawn below.
+            Nothing is drawn below this share.
         outlined : sequence of int
-            Regions of the atlas with a line around them.
+            Regions of the atlas to outline.
         is_grey : bool
-            Without colours: what is shown is not true now.
+            Draw without colours: the map is not of the present.
 
         Returns
         -------
@@ -173,14 +184,14 @@ class CortexPicture:
         return picture.reshape(self.height, self.width, 3)
 
     def dipole_at(self, x: int, y: int) -> int | None:
-        """Return which dipole is nearest to the surface at a pixel; None beside the cortex."""
+        """Return the dipole shown at a pixel; None off the cortex."""
         if not (0 <= x < self.width and 0 <= y < self.height):
             return None
         dipole = int(self._dipole_at[y * self.width + x])
         return None if dipole < 0 else dipole
 
     def places_of(self, dipole: int) -> list[tuple[float, float]]:
-        """Return where in the picture a dipole is seen: once a view, or not where it is hidden."""
+        """Return where in the picture a dipole is visible: at most once per view."""
         places = []
         for (_, left, top, _, _), seen in zip(self.cells, self._projections, strict=True):
             x, y = seen.pixels[dipole] + (left, top)
@@ -192,7 +203,7 @@ class CortexPicture:
         return places
 
     def _outline(self, region: int) -> NDArray[np.intp]:
-        """Return the pixels of the line around a region, worked out once."""
+        """Return the pixels of a region's outline, computed once."""
         if region not in self._outlines:
             shown = np.append(self._atlas == region, False)[self._dipole_at]
             inside = shown.reshape(self.height, self.width)
@@ -213,7 +224,7 @@ def _smooth_view(
     coverage : ndarray, shape (n_seen,)
         Share of each pixel that shows cortex.
     main : ndarray of int, shape (n_seen,)
-        The dipole that is nearest to the surface there.
+        The dipole of largest weight there.
     """
     fine = replace(seen, pixels=seen.pixels * factor)
     fine_width = width * factor
@@ -248,7 +259,7 @@ def draw_cortex(
     width, height : int
         In pixels.
     limit_nam : float, optional
-        End of the colour scale; the map's maximum if not given.
+        End of the colour scale; the map's maximum by default.
     surface_name : 'inflated', 'pial' or 'white'
     cameras : sequence of Camera
     look : Look
@@ -261,3 +272,53 @@ def draw_cortex(
     limit = float(strength.max()) if limit_nam is None else limit_nam
     picture = CortexPicture(head, width, height, surface_name, cameras, look)
     return picture.draw(strength / max(limit, 1e-30))
+
+
+class Hemispheres:
+    """Draws source maps on one inflated hemisphere, as the paper's figures do.
+
+    Colours run to the maximum of the whole map, over both hemispheres; nothing is drawn below
+    25 % of it. Each view is rasterised once, when it is first drawn.
+
+    Parameters
+    ----------
+    head : Head
+    width, height : int
+        In pixels.
+    look : Look
+
+    See Also
+    --------
+    convdip.display.view.best_view : The view that faces a map's maximum.
+    """
+
+    def __init__(self, head: Head, width: int = 480, height: int = 360, look: Look = PAPER) -> None:
+        self._head = head
+        self._size = width, height
+        self._look = look
+        self._pictures: dict[tuple[Hemisphere, View], CortexPicture] = {}
+
+    def __call__(
+        self, values: NDArray[np.floating], hemisphere: Hemisphere, view: View = "lateral"
+    ) -> NDArray[np.uint8]:
+        """Draw a map.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_dipoles,)
+            Source map in any unit; its absolute value is drawn.
+        hemisphere : 'left' or 'right'
+        view : 'lateral', 'medial' or 'ventral'
+
+        Returns
+        -------
+        picture : ndarray of uint8, shape (height, width, 3)
+            Red, green, blue.
+        """
+        picture = self._pictures.get((hemisphere, view))
+        if picture is None:
+            cameras = (standard_camera(hemisphere, view),)
+            picture = CortexPicture(self._head, *self._size, "inflated", cameras, self._look)
+            self._pictures[hemisphere, view] = picture
+        strength = np.abs(values).astype(np.float32)
+        return picture.draw(strength / max(float(strength.max()), 1e-30))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import numpy as np
 import pylsl
@@ -17,14 +16,18 @@ from convdip.display.freshness import Freshness, judge_freshness
 from convdip.display.history import LENGTH_S, Ring, SourceHistory
 from convdip.errors import ConvDipError, StreamError
 from convdip.head import Head
-from convdip.live.events import events_stream_name
-from convdip.live.health import QUALITY
-from convdip.live.inlet import describe
 from convdip.live.montage import match_montage
-from convdip.live.outlet import SOURCES_TYPE, sources_stream_name
-from convdip.live.quality import quality_stream_name
 from convdip.live.topography import input_matrices
-from convdip.sources.simulator import truth_stream_name
+from convdip.streams import (
+    SOURCES_TYPE,
+    EventMessage,
+    Provenance,
+    SourcesDescription,
+    read_eeg,
+    read_quality,
+    read_sources,
+    stream_name,
+)
 
 # Chunks read at a time and stream: the window must come to draw.
 MOST_CHUNKS = 8
@@ -41,34 +44,33 @@ ToMicrovolts = tuple[NDArray[np.intp], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Service:
-    """What a stream of sources says of itself.
+    """A service that is shown.
 
     Attributes
     ----------
     bundle : Bundle
         Whose head model the sources lie on.
-    sfreq_hz : float
-    provider, precision, input_name, input_source_id, input_hostname : str
-    input_unit : str or None
-        What the input's unit was said to be; None: as the stream states it.
-    interpolated : tuple of str
-        Electrodes that are not measured.
+    described : SourcesDescription
+        What its stream of sources says of itself.
     """
 
     bundle: Bundle
-    sfreq_hz: float
-    provider: str
-    precision: str
-    input_name: str
-    input_source_id: str
-    input_hostname: str
-    input_unit: str | None
-    interpolated: tuple[str, ...]
+    described: SourcesDescription
 
     @property
     def head(self) -> Head:
         """Head model."""
         return self.bundle.head
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the sources come from."""
+        return self.described.provenance
+
+    @property
+    def sfreq_hz(self) -> float:
+        """Samples a second."""
+        return self.described.sfreq_hz
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Feed:
         """Follow the streams of one service, by their stem, perhaps those of one computer."""
         self.name = name
         self._host = host
-        wanted = Wanted(sources_stream_name(name), hostname=host)
+        wanted = Wanted(stream_name(name, "Sources"), hostname=host)
         self._sources = Follower(wanted, understand=self._understand_sources)
 
     @property
@@ -184,7 +186,7 @@ class Feed:
         self._look_due_s = now_s + 1.0
         streams = (s for s in self._resolver.results() if s.type() == SOURCES_TYPE)
         there = {(stream.name(), stream.hostname()) for stream in streams}
-        suffix = sources_stream_name("")
+        suffix = stream_name("", "Sources")
         if len(there) == 1 and (name := there.pop()[0]).endswith(suffix):
             self.choose(name.removesuffix(suffix))
 
@@ -218,46 +220,30 @@ class Feed:
 
     def _understand_sources(self, info: pylsl.StreamInfo) -> Service:
         """Read a stream's description and find its head model; runs in a thread."""
-        desc = ElementTree.fromstring(info.as_xml()).find("desc")
-
-        def text(path: str) -> str:
-            return "" if desc is None else (desc.findtext(path) or "").strip()
-
-        sfreq_hz = info.nominal_srate()
-        named, digest = text("provenance/model"), text("source_space/head_sha256")
+        described = read_sources(info)
+        provenance = described.provenance
         try:
-            bundle = load_bundle(self._model or named)
+            bundle = load_bundle(self._model or provenance.model)
         except ConvDipError as error:
             raise StreamError(
-                f"{info.name()} was made with the model {named!r}: {error}; name it by --model"
+                f"{described.name} was made with the model {provenance.model!r}: {error}; give its "
+                "bundle as `model`"
             ) from None
-        if bundle.card["sha256"]["head.npz"] != digest:
+        if bundle.card["sha256"]["head.npz"] != provenance.head_sha256:
             raise StreamError(
-                f"{info.name()} was made with another head model than that of {bundle.name}: name "
-                "its bundle by --model"
+                f"{described.name} was made with another head model than that of {bundle.name}: "
+                "give its bundle as `model`"
             )
-        is_float = info.channel_format() == pylsl.cf_float32
-        if info.channel_count() != bundle.head.n_dipoles or not is_float or sfreq_hz <= 0:
+        is_right = described.n_dipoles == bundle.head.n_dipoles and described.is_float32
+        if not is_right or described.sfreq_hz <= 0:
             raise StreamError(
-                f"{info.name()} has {info.channel_count()} channels at {sfreq_hz:g} Hz, expected "
-                f"{bundle.head.n_dipoles} of float32 at a regular rate, one a dipole of "
+                f"{described.name} has {described.n_dipoles} channels at {described.sfreq_hz:g} Hz:"
+                f" expected {bundle.head.n_dipoles} of float32 at a regular rate, one a dipole of "
                 f"{bundle.name}"
             )
         if self.service is not None and self.service.bundle.card == bundle.card:
             bundle = self.service.bundle  # the same head, so that the picture can stay
-        interpolated = text("provenance/interpolated_channels").replace("none", "")
-        unit = text("provenance/input_unit")
-        return Service(
-            bundle,
-            sfreq_hz,
-            text("provenance/provider"),
-            text("provenance/precision"),
-            text("provenance/input_name"),
-            text("provenance/input_source_id"),
-            text("provenance/input_hostname"),
-            None if unit == "as stated" else unit or None,
-            tuple(name.strip() for name in interpolated.split(",") if name.strip()),
-        )
+        return Service(bundle, described)
 
     def _begin(self, service: Service) -> None:
         """Set up what is kept and read beside the sources of a service just opened."""
@@ -277,9 +263,13 @@ class Feed:
             self._region_means = _region_means(head)
             self.truths = []
         if self._quality is None:
-            self._quality = Follower(Wanted(quality_stream_name(self.name), hostname=self._host))
-            self._events = Follower(Wanted(events_stream_name(self.name), hostname=self._host))
-        wanted = Wanted(service.input_name, service.input_source_id, service.input_hostname)
+            self._quality = Follower(Wanted(stream_name(self.name, "Quality"), hostname=self._host))
+            self._events = Follower(Wanted(stream_name(self.name, "Events"), hostname=self._host))
+        wanted = Wanted(
+            service.provenance.input_name,
+            service.provenance.input_source_id,
+            service.provenance.input_hostname,
+        )
         if not is_same or self._eeg is None or self._eeg.wanted != wanted:
             for follower in (self._eeg, self._truth):
                 if follower is not None:
@@ -289,7 +279,7 @@ class Feed:
                 return _to_microvolts(info, service)
 
             self._eeg = Follower(wanted, understand=understand)
-            self._truth = Follower(Wanted(truth_stream_name(service.input_name)))
+            self._truth = Follower(Wanted(stream_name(service.provenance.input_name, "Truth")))
 
     def _read_sources(self, now_s: float) -> None:
         assert self._sources is not None
@@ -325,9 +315,10 @@ class Feed:
         assert self._truth is not None
         reports, _ = self._quality.read_numbers(now_s)
         if len(reports):
-            self._report = dict(zip(QUALITY, reports[-1].tolist(), strict=False))
+            self._report = read_quality(reports[-1])
             self._report_s = now_s
-        self._news += [json.loads(text)["text"] for text, _ in self._events.read_texts(now_s)]
+        messages = self._events.read_texts(now_s)
+        self._news += [EventMessage.from_json(text).text for text, _ in messages]
         for text, _ in self._truth.read_texts(now_s):
             said = json.loads(text)
             if "dipole" in said:
@@ -337,7 +328,7 @@ class Feed:
 
 def _to_microvolts(info: pylsl.StreamInfo, service: Service) -> ToMicrovolts:
     """Work out how the input's channels become the electrodes, as the service does."""
-    stream, head, unit = describe(info), service.head, service.input_unit
+    stream, head, unit = read_eeg(info), service.head, service.provenance.input_unit
     units = stream.units if unit is None else (unit,) * len(stream.labels)
     montage = match_montage(stream.labels, units, head.channels)
     to_eeg = input_matrices(head, montage)[0][:, montage.used]

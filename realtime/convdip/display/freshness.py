@@ -1,27 +1,27 @@
-"""Whether what is shown is true now, in words."""
+"""Whether what is shown is the present: live, stale, lost or invalid."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What is shown must be younger. A sample waits a frame at most, and a look at it takes another.
+# Older samples are stale. Reading and drawing take two frames at most.
 STALE_S = 0.2
-# Beyond these an age says that a sender does not stamp with LSL's clock.
+# An age outside this range means that the sender does not stamp with LSL's clock.
 BELIEVABLE_S = (-0.05, 5.0)
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """What to say of the picture.
+    """The state of the picture.
 
     Attributes
     ----------
     word : str
         ``LIVE``, ``STALE``, ``LOST``, ``WAITING``, ``INVALID`` or ``CLOCK``.
     text : str
-        What is the matter; empty for nothing.
+        The reason; empty while live.
     is_stale : bool
-        The picture must not look alive.
+        The picture must be drawn without colours.
     """
 
     word: str
@@ -49,37 +49,37 @@ def judge_freshness(
     name : str
         Of the stream.
     silence_s : float
-        Since a sample came.
+        Time since the last sample arrived.
     age_s : float
-        Of the sample that is shown, by its time stamp; infinite before the first one.
+        Age of the sample shown, by its time stamp; infinite before the first one.
     sfreq_hz : float
-        Nominal rate of the stream.
+        Nominal sampling rate.
     is_open : bool
-        Whether the stream is there.
+        Whether the stream is connected.
     is_finite : bool
-        Whether the map that is shown holds numbers alone.
+        Whether the map shown is free of NaN and infinity.
     refusal : str
-        Why a stream that is there is not shown; empty for nothing.
+        Why the stream cannot be shown; empty if it can.
     """
     if refusal:
         return Freshness("LOST", refusal, True)
     if not is_open:
-        text = f"{name} is gone for {silence_s:.0f} s: waiting for it to come back"
+        text = f"{name} was lost {silence_s:.0f} s ago: waiting for it to return"
         return Freshness("LOST", text, True)
     stale_s = max(STALE_S, 3 / sfreq_hz)
     if age_s == float("inf"):
-        return Freshness("WAITING", f"{name} is there, but no sample has come", True)
+        return Freshness("WAITING", f"connected to {name}: waiting for the first sample", True)
     if silence_s > stale_s:
         return Freshness("STALE", f"no sample for {silence_s:.1f} s", True)
     if not is_finite:
-        text = "the source map holds what is no number: an electrode sends NaN"
+        text = "the source map contains NaN: check the EEG"
         return Freshness("INVALID", text, True)
     if not BELIEVABLE_S[0] <= age_s <= BELIEVABLE_S[1]:
-        text = f"samples are {age_s:.3g} s old by their stamps: the sender's clock, or a backlog"
+        text = f"time stamps are {age_s:.3g} s old: wrong sender clock, or a backlog"
         return Freshness("CLOCK", text, age_s > BELIEVABLE_S[1])
     if age_s > stale_s:
-        # Late when they came, or of a good age then and silent since.
+        # Late on arrival, or on time then and silent since.
         late = age_s - silence_s > stale_s / 2
-        text = f"samples come {age_s:.1f} s late" if late else f"no sample for {silence_s:.1f} s"
+        text = f"samples arrive {age_s:.1f} s late" if late else f"no sample for {silence_s:.1f} s"
         return Freshness("STALE", text, True)
     return LIVE

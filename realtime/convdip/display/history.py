@@ -1,4 +1,4 @@
-"""The last half minute, in memory of a fixed size."""
+"""The last 30 s, in memory of fixed size."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 LENGTH_S = 30.0
-# Source maps kept a second; in between, peak and mean of all samples are.
+# Source maps kept per second, each with peak and mean of the samples it stands for.
 FRAME_HZ = 50.0
-# Stamps that jump back by more are another run of the source.
+# Time stamps that jump back by more belong to another run of the source.
 BACK_S = 0.5
 
 Float = NDArray[np.float32]
 
 
 def _held(shape: tuple[int, int]) -> Float:
-    """Return zeros whose memory is taken now: what is used later must not look like a leak."""
+    """Return zeros whose pages are touched now: their later use must not look like a leak."""
     zeros: Float = np.empty(shape, np.float32)
     zeros.fill(0.0)
     return zeros
 
 
 class Ring:
-    """The latest rows with their stamps, always readable as one piece.
+    """The latest rows with their time stamps, always contiguous in memory.
 
     Parameters
     ----------
@@ -32,24 +32,24 @@ class Ring:
     """
 
     def __init__(self, n_rows: int, n_columns: int) -> None:
-        # Twice the length: when the end is reached, the latest half moves to the front.
+        # Twice the length: at the end, the latest half moves to the front.
         self._rows = _held((2 * n_rows, n_columns))
         self._stamps = np.zeros(2 * n_rows)
         self._n_rows = n_rows
         self._start = self._end = 0
 
     def append(self, rows: Float, stamps: NDArray[np.float64]) -> None:
-        """Add rows, and forget what is too old, or is of another run."""
-        rows, stamps = rows[-self._n_rows :], stamps[-self._n_rows :]
+        """Add rows; drop what is too old or belongs to another run."""
         if not len(stamps):
             return
         if self._end > self._start:
             newest = self._stamps[self._end - 1]
             if stamps[0] < newest - BACK_S:
                 self.clear()
-            else:  # a stamp that is a little early must not break the order
+            else:  # a slightly early time stamp must not break the order
                 stamps = np.maximum(stamps, newest)
         stamps = np.maximum.accumulate(stamps)
+        rows, stamps = rows[-self._n_rows :], stamps[-self._n_rows :]
         n = len(stamps)
         if self._end + n > len(self._stamps):
             kept = slice(max(self._start, self._end - self._n_rows), self._end)
@@ -77,20 +77,20 @@ class Ring:
         return self._rows[self._start : self._end]
 
     def between(self, first_s: float, last_s: float) -> tuple[Float, NDArray[np.float64]]:
-        """Return rows and stamps of a stretch of time; views."""
+        """Return rows and time stamps of an interval, the first end excluded; views."""
         low, high = np.searchsorted(self.stamps, (first_s, last_s), "right")
         return self.rows[low:high], self.stamps[low:high]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A source map to look at.
+    """A source map to draw.
 
     Attributes
     ----------
     moments_nam : ndarray, shape (n_dipoles,)
     stamp : float
-        Of its newest sample.
+        Time stamp of its newest sample.
     """
 
     moments_nam: Float
@@ -100,7 +100,7 @@ class Shown:
 class SourceHistory:
     """Source maps of the last 30 s at 50 Hz: the last sample, the peak and the mean of each.
 
-    Peaks between two pictures are kept, so that peak hold misses none.
+    Peaks between two pictures are kept, so that the peak hold misses none.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class SourceHistory:
         self.n_samples = 0
 
     def add(self, moments_nam: Float, stamps: NDArray[np.float64]) -> None:
-        """Take over samples, in order of time.
+        """Add samples, in order of time.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class SourceHistory:
 
     @property
     def is_finite(self) -> bool:
-        """Whether the newest map holds numbers alone."""
+        """Whether the newest map is free of NaN and infinity."""
         newest = self._last[(self._n_frames - 1) % self._n_slots]
         return bool(np.isfinite(newest).all())
 
@@ -174,7 +174,7 @@ class SourceHistory:
         return float(self._stamp[self._n_frames % self._n_slots])
 
     def _slots(self, last_s: float, length_s: float) -> NDArray[np.intp]:
-        """Return the slots that end within a stretch of time, oldest first; at least one."""
+        """Return the slots that end within an interval, oldest first; at least one."""
         n = min(self._n_frames, self._n_slots)
         order = (self._n_frames - n + np.arange(n)) % self._n_slots
         stamps = self._stamp[order]
@@ -183,17 +183,17 @@ class SourceHistory:
         return order[min(start, end - 1) : end]
 
     def at(self, time_s: float, smooth_s: float = 0.0, hold_s: float = 0.0) -> Shown | None:
-        """Return what to show of a time; None if there is nothing.
+        """Return the map to draw for a time; None before the first sample.
 
         Parameters
         ----------
         time_s : float
-            The newest map that is not later is shown.
+            The newest map that is not later is returned.
         smooth_s : float
-            The mean over all samples of so long before, in steps of a fiftieth; 0: that one
+            Average over all samples of this interval before, in steps of 20 ms; 0: that one
             sample.
         hold_s : float
-            The largest absolute moment each dipole had within so long before; 0: none.
+            Largest absolute moment of each dipole over this interval before; 0: none.
         """
         if not self._n_frames:
             return None
@@ -209,14 +209,14 @@ class SourceHistory:
         return Shown(self._last[newest], stamp)
 
     def peaks_nam(self, length_s: float) -> Float:
-        """Return the largest moment of each map kept, over the latest seconds."""
+        """Return the largest absolute moment of each map of the latest seconds."""
         if not self._n_frames:
             return np.zeros(0, np.float32)
         peaks: Float = self._peak[self._slots(self.newest_s, length_s)].max(axis=1)
         return peaks
 
     def maps(self, length_s: float) -> Float:
-        """Return single samples of the latest seconds, absolute, 50 a second.
+        """Return the absolute maps of the latest seconds, single samples, 50 per second.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Where the colour scale ends: never decided by the frame that is shown."""
+"""The end of the colour scale: never set by the single frame shown."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from convdip.display.history import FRAME_HZ, SourceHistory
 ScaleMode = Literal["rolling", "fixed", "baseline"]
 SCALES: tuple[ScaleMode, ...] = ("rolling", "fixed", "baseline")
 
-# Ends of scale that read well on a colour bar, per decade.
+# Round ends of scale, per decade.
 STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 ENDS_NAM = tuple(step * 10.0**decade for decade in range(-4, 6) for step in STEPS)
 PERCENTILE = 95.0
 ROLLING_S = 20.0
 PERIOD_S = 1.0
-# A smaller end must fit by this share, or the scale would flicker between two steps.
+# Hysteresis: the scale shrinks only if the peaks stay below this share of the smaller end.
 MARGIN = 0.85
 BASELINE_S = 10.0
-# Share of the maps of a baseline that must be there.
+# Share of the baseline's maps that must have arrived.
 ENOUGH = 0.8
 Z_LIMIT = 10.0
 
 
 def round_up(value: float) -> float:
-    """Return the smallest end of scale that is not below a value."""
+    """Return the smallest round end of scale that is not below a value."""
     return next((end for end in ENDS_NAM if end >= value), ENDS_NAM[-1])
 
 
@@ -40,18 +40,18 @@ class ColourLimit:
     """The end of the colour scale.
 
     - ``rolling``: a round number above the 95th percentile of the maps' maxima over the last
-      20 s, looked at once a second, with a margin before it gets smaller;
-    - ``fixed``: what the person set;
-    - ``baseline``: each dipole in standard deviations above its own mean in a stretch of 10 s.
+      20 s, updated once a second, with hysteresis before it shrinks;
+    - ``fixed``: set by the user;
+    - ``baseline``: z-scores, each dipole against its own mean over a baseline of 10 s.
 
     Attributes
     ----------
     mode : 'rolling', 'fixed' or 'baseline'
     is_locked : bool
-        Nothing but the person changes the scale.
+        Only the user changes the scale.
     limit_nam : float
     baseline_end_s : float or None
-        When the stretch that is being taken ends, by the stamps.
+        Time stamp at which the baseline being recorded ends.
     """
 
     def __init__(self, mode: ScaleMode = "rolling", limit_nam: float = 5.0) -> None:
@@ -65,18 +65,18 @@ class ColourLimit:
 
     @property
     def limit(self) -> float:
-        """End of the scale: nAm, or standard deviations where there is a baseline."""
+        """End of the scale: nAm, or standard deviations once there is a baseline."""
         return Z_LIMIT if self.mode == "baseline" and self._mean is not None else self.limit_nam
 
     @property
     def unit(self) -> str:
-        """What the scale is in."""
+        """Unit of the scale: ``nAm`` or ``z``."""
         return "z" if self.mode == "baseline" and self._mean is not None else "nAm"
 
     def update(self, history: SourceHistory) -> None:
-        """Look at what has come; call it with every frame."""
+        """Update the scale from the history; call it once per frame."""
         now_s = history.newest_s
-        if now_s < self._due_s - PERIOD_S:  # the clock of the stamps was set back
+        if now_s < self._due_s - PERIOD_S:  # the time stamps jumped back
             self._due_s = -np.inf
         if self.baseline_end_s is not None and now_s < self.baseline_end_s - BASELINE_S - PERIOD_S:
             self.take_baseline(now_s)
@@ -94,27 +94,37 @@ class ColourLimit:
         if self.baseline_end_s is not None and now_s >= self.baseline_end_s:
             maps = history.maps(BASELINE_S)
             maps = maps[np.isfinite(maps).all(axis=1)]
-            if len(maps) < ENOUGH * BASELINE_S * FRAME_HZ:  # a pause or a loss was in it
+            if len(maps) < ENOUGH * BASELINE_S * FRAME_HZ:  # interrupted by a pause or a loss
                 self.take_baseline(now_s)
                 return
             self._mean = maps.mean(axis=0)
-            # A dipole that was silent has no spread of its own: the cortex's is the least.
+            # A silent dipole has no spread of its own: the mean over the cortex is the least.
             sd = maps.std(axis=0)
             self._sd = np.maximum(sd, max(float(sd.mean()), 1e-6))
             self.baseline_end_s = None
 
     def take_baseline(self, now_s: float) -> None:
-        """Begin to take a baseline that ends 10 s after an LSL time."""
+        """Start a baseline that ends 10 s after an LSL time."""
         if np.isfinite(now_s):
             self.baseline_end_s = now_s + BASELINE_S
 
     def restart(self) -> None:
-        """Forget what belongs to other stamps."""
+        """Forget the baseline: the time stamps begin anew."""
         self._due_s = -np.inf
         self._mean = self._sd = self.baseline_end_s = None
 
     def strength(self, moments_nam: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a map in shares of the scale."""
+        """Return a map as shares of the scale.
+
+        Parameters
+        ----------
+        moments_nam : ndarray, shape (n_dipoles,)
+
+        Returns
+        -------
+        strength : ndarray, shape (n_dipoles,)
+            0 to 1 within the scale.
+        """
         values = np.abs(moments_nam)
         if self.unit == "z" and self._mean is not None and self._sd is not None:
             values = np.maximum((values - self._mean) / self._sd, 0)

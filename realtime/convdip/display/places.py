@@ -1,4 +1,4 @@
-"""Where a dipole is, in the coordinates of an atlas."""
+"""The coordinate system in which the display gives a dipole's place."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.bundle import Bundle
-
-# fsaverage's surfaces lie in MNI305; to MNI152 (FreeSurfer wiki, "CoordinateSystems", case 8).
-MNI152_FROM_MNI305 = np.array(
-    [
-        [0.9975, -0.0073, 0.0176, -0.0429],
-        [0.0146, 1.0009, -0.0024, 1.5496],
-        [-0.0130, -0.0093, 0.9971, 1.1840],
-        [0, 0, 0, 1],
-    ]
-)
-TEMPLATES = ("template", "fsaverage")
+from convdip.mni import MNI152_FROM_MNI305, TEMPLATES
 
 
-def told_space(bundle: Bundle) -> tuple[str, NDArray[np.float64]]:
-    """Return the coordinates that a head's places are told in, and the way there.
+def coordinate_system(bundle: Bundle) -> tuple[str, NDArray[np.float64]]:
+    """Return the coordinate system for a bundle's head, and the transform to it.
 
     Returns
     -------
     name : str
-        MNI152 for the template head; a subject's own MRI has no such place.
+        ``MNI`` (MNI152) for the template head, ``MRI`` for a subject's own.
     to_space : ndarray, shape (4, 4)
-        From millimetres of the head model.
+        Affine transform from the head model's millimetres.
     """
     try:
         subject = bundle.card["config"]["head"]["subject"]

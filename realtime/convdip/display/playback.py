@@ -1,4 +1,4 @@
-"""Which moment is shown: now, or one of the last half minute."""
+"""Which moment is shown: the present, or one of the last 30 s."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ SPEEDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Playback:
-    """Pause, look back, play slowly.
+    """Live, paused, or playing the past.
 
     Attributes
     ----------
     is_paused : bool
     is_playing : bool
-        In the past, at `speed`.
+        While paused: the past is played at `speed`.
     speed : float
-        Seconds of EEG a second.
+        Seconds of EEG per second.
     """
 
     def __init__(self) -> None:
@@ -25,28 +25,28 @@ class Playback:
         self._looked_s: float | None = None
 
     def pause(self, newest_s: float) -> None:
-        """Hold the picture at the newest sample."""
+        """Pause at the newest sample."""
         self.is_paused, self.is_playing = True, False
         self._shown_s = newest_s
 
     def go_live(self) -> None:
-        """Show what comes."""
+        """Show the present."""
         self.is_paused = self.is_playing = False
 
     def play(self, oldest_s: float, newest_s: float) -> None:
-        """Play on from the moment shown, or from the beginning where it is the last one."""
+        """Play from the moment shown, from the start if that is the end; or hold."""
         self.is_playing = not self.is_playing
         self._looked_s = None
         if self.is_playing and self._shown_s >= newest_s:
             self._shown_s = oldest_s
 
     def seek(self, time_s: float, oldest_s: float, newest_s: float) -> None:
-        """Show a moment of the past."""
+        """Show a moment of the past, clipped to what is kept."""
         self.is_playing = False
         self._shown_s = min(max(time_s, oldest_s), newest_s)
 
     def shown_s(self, newest_s: float, now_s: float) -> float:
-        """Return the stamp of the moment to show at an LSL time."""
+        """Return the time stamp of the moment to show at an LSL time."""
         if not self.is_paused:
             return newest_s
         if self.is_playing:

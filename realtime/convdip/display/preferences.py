@@ -1,4 +1,4 @@
-"""What the window remembers from one time to the next."""
+"""The user's settings, kept between sessions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 @dataclass
 class Settings:
-    """How a person likes the window; each is one of `CHOICES`."""
+    """The window's settings; the value of each is one of `CHOICES`."""
 
     theme: str = "dark"
     surface: SurfaceName = "inflated"
@@ -53,10 +53,10 @@ class Settings:
 
     @classmethod
     def load(cls, store: QSettings) -> Settings:
-        """Read what was saved; what is none of the choices is as if never saved."""
+        """Read saved settings; a value that is not among the choices is ignored."""
         settings = cls()
         for field in fields(cls):
-            # Files keep text alone.
+            # The store may return any value as text.
             by_text = {str(choice): choice for choice in CHOICES[field.name]}
             saved = store.value(field.name)
             if str(saved) in by_text:
@@ -64,19 +64,19 @@ class Settings:
         return settings
 
     def save(self, store: QSettings) -> None:
-        """Keep it for the next time."""
+        """Save all settings."""
         for field in fields(self):
             store.setValue(field.name, str(getattr(self, field.name)))
 
     def number(self, name: str) -> int:
-        """Return which of its choices a setting is."""
+        """Return the index of a setting's value among its choices."""
         return CHOICES[name].index(getattr(self, name))
 
     def choose(self, name: str, number: int) -> None:
-        """Set one of its choices; beyond the ends, the last one."""
+        """Set a setting to the choice of this index, clipped to the first and the last."""
         choices = CHOICES[name]
         setattr(self, name, choices[min(max(number, 0), len(choices) - 1)])
 
     def cycle(self, name: str) -> None:
-        """Set the next one of its choices, after the last the first."""
+        """Set a setting to its next choice; the first follows the last."""
         self.choose(name, (self.number(name) + 1) % len(CHOICES[name]))

@@ -1,4 +1,4 @@
-"""Which dipoles a pixel shows: triangles become weights, once for all frames of a view."""
+"""Rasterisation: the weights with which dipoles contribute to pixels, once for each view."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from convdip.display.view import Projection
 
-# Candidate pixels at a time, so that memory stays small on large screens.
+# Candidate pixels at a time, to bound memory on large screens.
 BLOCK = 1 << 19
 
 
 def rasterise(
     projection: Projection, width: int, height: int, n_dipoles: int
 ) -> tuple[NDArray[np.intp], sp.csr_matrix]:
-    """Return the pixels that show cortex, and how their values follow from the dipoles'.
+    """Return the pixels that show cortex, and the weights of the dipoles in their values.
 
-    Within a triangle values run linearly between its corners (barycentric coordinates).
+    Within a triangle, values are linear between its corners (barycentric coordinates).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _barycentric(
     doubled_area = (b[:, 1] - c[:, 1]) * (a[:, 0] - c[:, 0]) + (c[:, 0] - b[:, 0]) * (
         a[:, 1] - c[:, 1]
     )
-    with np.errstate(divide="ignore", invalid="ignore"):  # seen edge on: it covers no pixel
+    with np.errstate(divide="ignore", invalid="ignore"):  # a triangle seen edge-on covers no pixel
         first_x, first_y = (b[:, 1] - c[:, 1]) / doubled_area, (c[:, 0] - b[:, 0]) / doubled_area
         second_x, second_y = (c[:, 1] - a[:, 1]) / doubled_area, (a[:, 0] - c[:, 0]) / doubled_area
     from_x, from_y = x - c[owner, 0], y - c[owner, 1]
@@ -100,7 +100,7 @@ def average_blocks(
     coverage : ndarray, shape (n_merged,)
         Share of the block that shows cortex.
     weights : csr_matrix, shape (n_merged, n_dipoles)
-        The mean over what is seen.
+        Mean over the fine pixels that show cortex.
     """
     row, column = np.divmod(pixels, width)
     block = row // factor * (width // factor) + column // factor

@@ -1,4 +1,4 @@
-"""Pictures of the window as files."""
+"""The files that the window writes: names by date and time, and GIFs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ N_COLOURS = 128
 
 
 def new_file(folder: Path, suffix: str) -> Path:
-    """Make an empty file that is named by date and time, and return its path.
+    """Create an empty file named by date and time, and return its path.
 
     Raises
     ------
     OSError
-        If nothing can be written there.
+        If the folder cannot be written to.
     """
     stem = f"convdip-{datetime.now():%Y%m%d-%H%M%S}"
     number = 0
@@ -36,7 +36,7 @@ def new_file(folder: Path, suffix: str) -> Path:
 
 
 class GifRecorder:
-    """Collects pictures, ten a second and 20 s at most, and writes them as a GIF.
+    """Collects pictures, ten a second for 20 s at most, and writes them as a GIF.
 
     Attributes
     ----------
@@ -51,21 +51,21 @@ class GifRecorder:
         self._written: list[str] = []
 
     def start(self, now_s: float) -> None:
-        """Begin."""
+        """Start a recording."""
         self.is_recording, self._frames = True, []
         self._started_s = self._due_s = now_s
 
     def is_due(self, now_s: float) -> bool:
-        """Whether a picture is wanted at a time."""
+        """Whether a picture is due."""
         return self.is_recording and now_s >= self._due_s
 
     def is_full(self, now_s: float) -> bool:
-        """Whether it is as long as it may get."""
+        """Whether the recording has its full length."""
         return self.is_recording and now_s - self._started_s >= GIF_MOST_S
 
     def add(self, picture: QPixmap, now_s: float) -> None:
-        """Take a picture."""
-        # After a stall no pictures are made up for.
+        """Add a picture."""
+        # After a stall, pictures missed are not made up for.
         self._due_s = max(self._due_s + 1 / GIF_FPS, now_s)
         image = picture.toImage().convertToFormat(QImage.Format.Format_RGB888)
         frame = Image.frombuffer(
@@ -78,11 +78,11 @@ class GifRecorder:
             1,
         )
         height = round(frame.height * GIF_WIDTH / frame.width)
-        # With a palette at once: a third of the memory.
+        # A palette takes a third of the memory.
         self._frames.append(frame.resize((GIF_WIDTH, height)).quantize(N_COLOURS))
 
     def finish(self, path: Path | None) -> None:
-        """Write the file, in a thread: it takes a while; None: forget the pictures."""
+        """Write the file in a thread, since it takes a while; None discards the recording."""
         frames, self._frames, self.is_recording = self._frames, [], False
 
         def write(path: Path) -> None:
@@ -95,17 +95,16 @@ class GifRecorder:
                     loop=0,
                 )
             except OSError as error:
-                self._written.append(f"{path} could not be written: {error.strerror}")
+                self._written.append(f"cannot save {path}: {error.strerror}")
             else:
-                self._written.append(f"wrote {path}")
+                self._written.append(f"saved {path}")
 
         if frames and path is not None:
-            self._writer = threading.Thread(
-                target=write, args=(path,)
-            )  # no daemon: an exit waits for it
+            # No daemon: the program waits for it at exit.
+            self._writer = threading.Thread(target=write, args=(path,))
             self._writer.start()
 
     def news(self) -> list[str]:
-        """Return what became of files since the last time."""
+        """Return messages about files written since the last call."""
         news, self._written = self._written, []
         return news

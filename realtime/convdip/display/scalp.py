@@ -1,4 +1,4 @@
-"""The EEG as a map on the scalp, seen from above: one matrix from electrodes to pixels."""
+"""The scalp map, seen from above: one matrix from electrodes to pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EDGE = 1.12
 
 
 def flatten(electrodes_m: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return where electrodes lie on a map from above (azimuthal equidistant projection).
+    """Return the electrodes' places on a map from above (azimuthal equidistant projection).
 
     Returns
     -------

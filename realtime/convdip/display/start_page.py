@@ -1,4 +1,4 @@
-"""What is shown while there is nothing to show: which streams there are, and what to do."""
+"""The start page: the streams on the network, and what to do next."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from convdip.display.theme import Theme
-from convdip.live.outlet import SOURCES_TYPE, sources_stream_name
+from convdip.streams import SOURCES_TYPE, stream_name
 
-COLUMNS = ("stream", "type", "channels", "rate, Hz", "computer")
+COLUMNS = ("stream", "type", "channels", "rate (Hz)", "host")
 
 
 class StartPage(QWidget):
@@ -30,7 +30,7 @@ class StartPage(QWidget):
     theme : Theme
     """
 
-    chosen = Signal(str, str)  # stem of a service's streams, its computer
+    chosen = Signal(str, str)  # stem of a service's streams, hostname
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -62,28 +62,28 @@ class StartPage(QWidget):
         self.advice.setStyleSheet(f"color: {theme.dim};")
 
     def show_streams(self, streams: Sequence[pylsl.StreamInfo], name: str, refusal: str) -> None:
-        """Show what is on the network.
+        """Show the streams on the network.
 
         Parameters
         ----------
         streams : sequence of StreamInfo
         name : str
-            Stem of the service that is waited for; empty for any.
+            Stem of the awaited service's streams; empty for any.
         refusal : str
-            Why a stream that is there cannot be shown.
+            Why the awaited stream cannot be shown; empty if it can.
         """
         n_services = sum(s.type() == SOURCES_TYPE for s in streams)
         if refusal:
-            title, advice = "This stream cannot be shown", refusal
+            title, advice = "Cannot show this stream", refusal
         elif n_services > 1 and not name:
-            title, advice = "Which one?", "Double-click a stream of sources."
+            title, advice = "Several source streams", "Double-click the one to show."
         else:
-            waited = sources_stream_name(name) if name else "a stream of sources"
+            waited = stream_name(name, "Sources") if name else "a source stream"
             title = f"Waiting for {waited} …"
             advice = (
-                "It is shown as soon as it is there. To start a service:\n"
+                "It opens as soon as it appears. To start a service:\n"
                 "    convdip run --input YOUR_EEG_STREAM --name Lab\n"
-                "or, with neither amplifier nor service:\n"
+                "or, without an amplifier:\n"
                 "    convdip demo --display"
             )
         self.title.setText(title)
@@ -91,7 +91,7 @@ class StartPage(QWidget):
         rows: list[tuple[str, ...]] = [
             (s.name(), s.type(), str(s.channel_count()), f"{s.nominal_srate():g}", s.hostname())
             for s in streams
-        ] or [("no stream on the network yet", "", "", "", "")]
+        ] or [("no LSL streams yet", "", "", "", "")]
         if rows == self._rows:
             return
         self._rows = rows
@@ -102,6 +102,6 @@ class StartPage(QWidget):
 
     def _choose(self, row: int, _: int) -> None:
         name, kind = self._rows[row][:2]
-        suffix = sources_stream_name("")
+        suffix = stream_name("", "Sources")
         if kind == SOURCES_TYPE and name.endswith(suffix):
             self.chosen.emit(name.removesuffix(suffix), self._rows[row][-1])

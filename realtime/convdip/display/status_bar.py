@@ -1,4 +1,4 @@
-"""The bar that cannot be missed: whether the picture is true, how old it is, what was lost."""
+"""The status bar: state, age, losses, goodness of fit."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SYMBOLS = {
     "INVALID": "✕",
 }
 TILES = {
-    "age": "age of the picture",
-    "service": "service adds",
-    "in": "in",
-    "out": "out",
-    "lost": "lost",
-    "waiting": "waiting",
+    "age": "age on screen",
+    "service": "age at output",
+    "in": "rate in",
+    "out": "rate out",
+    "lost": "samples lost",
+    "waiting": "backlog",
     "fit": "goodness of fit",
-    "runs": "runs on",
+    "runs": "provider",
     "model": "model",
 }
 
 
 class StatusBar(QWidget):
-    """Tiles of a name and a value.
+    """The state, and a row of named values.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class StatusBar(QWidget):
         self._word = ""
 
     def show_state(self, word: str, extra: str = "") -> None:
-        """Show one word, and perhaps by how much."""
+        """Show the state in one word, and an addition to it."""
         text = f"{SYMBOLS[word]} {word}{extra}"
         if text != self.state.text():
             self.state.setText(text)
@@ -91,17 +91,17 @@ class StatusBar(QWidget):
     def show_numbers(
         self, age_s: float, quality: dict[str, float], service: Service, n_missing: int
     ) -> None:
-        """Show how the service does.
+        """Show the service's health.
 
         Parameters
         ----------
         age_s : float
-            Of the sample on the screen.
+            Age of the sample on the screen.
         quality : dict
-            The latest health report; empty for none, or none of late.
+            The latest quality sample; empty if there is no recent one.
         service : Service
         n_missing : int
-            Samples that never reached this window.
+            Samples that did not reach this window.
         """
         shown = dict.fromkeys(TILES, "–") | {"age": _milliseconds(age_s * 1e3)}
         if quality:
@@ -115,7 +115,7 @@ class StatusBar(QWidget):
                 "waiting": f"{waiting:,.0f}",
                 "fit": _percent(quality["goodness_of_fit"]),
             }
-        shown["runs"] = service.provider.removesuffix("ExecutionProvider")
+        shown["runs"] = service.provenance.provider.removesuffix("ExecutionProvider")
         shown["model"] = service.bundle.name
         for key, text in shown.items():
             if text != self.values[key].text():

@@ -1,4 +1,4 @@
-"""Dark and light."""
+"""The dark and the light theme."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from convdip.display.cortex import DARK, LIGHT_LOOK, Look
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of the window, as Qt understands them.
+    """Colours of the window, as Qt style sheets spell them.
 
-    ``good``, ``warn`` and ``bad`` never stand without a word. ``points`` is the size of the text.
+    ``good``, ``warn`` and ``bad`` only ever accompany words. ``points`` is the text size.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Theme:
     points: float = 9.0
 
     def text_style(self, factor: float, *, is_bold: bool = False) -> str:
-        """Return the style of a larger or smaller text."""
+        """Return the style of text that is larger or smaller by a factor."""
         weight = " font-weight: 600;" if is_bold else ""
         return f"font-size: {self.points * factor:.1f}pt;{weight}"
 

@@ -1,4 +1,4 @@
-"""How often and how quickly the window draws, and how old what it draws is."""
+"""The window's frame rate, drawing time, and age of the samples drawn."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ WINDOW = 4096
 
 
 class Timing:
-    """Keeps the latest 4,096 frames.
+    """Statistics of the latest 4,096 frames.
 
     Attributes
     ----------
     n_frames, n_stale : int
-        Frames drawn, and those of them that were grey.
+        Frames drawn, and how many of them were stale.
     """
 
     def __init__(self) -> None:
         self.n_frames = self.n_stale = 0
-        # Start, end, and stamp of the newest sample, of each frame.
+        # Of each frame: start, end, time stamp of the newest sample.
         self._frames = np.zeros((WINDOW, 3))
 
     def add(self, start_s: float, end_s: float, stamp: float, *, is_stale: bool) -> None:
-        """Take note of a frame, by LSL times."""
+        """Record a frame, in LSL times."""
         self._frames[self.n_frames % WINDOW] = start_s, end_s, stamp
         self.n_frames += 1
         self.n_stale += is_stale
 
     def summary(self) -> dict[str, Any]:
-        """Return rate, times and ages as JSON values; None where there are none yet."""
+        """Return rates, times and ages as JSON values; None where there are none yet."""
         n = min(self.n_frames, WINDOW)
         first = self.n_frames % WINDOW if self.n_frames > WINDOW else 0
         frames = np.roll(self._frames, -first, axis=0)[:n]

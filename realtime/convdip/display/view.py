@@ -1,4 +1,4 @@
-"""From where the cortex is seen: a surface, and the places of its dipoles on the picture."""
+"""Surfaces of the cortex, cameras, and the projection of one through the other."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from convdip.head import Head
 
 SurfaceName = Literal["inflated", "pial", "white"]
 SURFACES: tuple[SurfaceName, ...] = ("inflated", "pial", "white")
+Hemisphere = Literal["left", "right"]
+View = Literal["lateral", "medial", "ventral"]
+VIEWS: tuple[View, ...] = ("lateral", "medial", "ventral")
 Float = NDArray[np.float64]
 
-# Between the hemispheres where both are seen at once, so that the medial walls are.
+# Between the hemispheres in the free view, so that the medial walls are visible.
 GAP_M = 0.05
-# Of a view's rectangle, left free around the cortex.
+# Free share of a view's rectangle, on each side of the cortex.
 MARGIN = 0.05
-# Where the free camera begins: from above, behind and the right.
+# The free camera's initial azimuth and elevation: from above, behind and the right.
 HOME = (35.0, 35.0)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A view without perspective.
+    """An orthographic view.
 
     Attributes
     ----------
     name : str
-        What is seen, in words.
+        The view in words.
     hemispheres : tuple of str
         ``left``, ``right`` or both.
     right, up, towards : tuple of float
@@ -44,16 +47,33 @@ class Camera:
     towards: tuple[float, float, float]
 
 
+def standard_camera(hemisphere: Hemisphere, view: View) -> Camera:
+    """Return the camera of a standard view of one hemisphere.
+
+    Parameters
+    ----------
+    hemisphere : 'left' or 'right'
+    view : 'lateral', 'medial' or 'ventral'
+        The ventral view has the front of the head on the left.
+    """
+    name = f"{hemisphere}, {view}"
+    if view == "ventral":
+        return Camera(name, (hemisphere,), (0, -1, 0), (-1, 0, 0), (0, 0, -1))
+    from_right = (hemisphere == "right") == (view == "lateral")
+    side = 1 if from_right else -1
+    return Camera(name, (hemisphere,), (0, side, 0), (0, 0, 1), (side, 0, 0))
+
+
 FOUR_VIEWS = (
-    Camera("left, lateral", ("left",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
-    Camera("right, lateral", ("right",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
-    Camera("left, medial", ("left",), (0, 1, 0), (0, 0, 1), (1, 0, 0)),
-    Camera("right, medial", ("right",), (0, -1, 0), (0, 0, 1), (-1, 0, 0)),
+    standard_camera("left", "lateral"),
+    standard_camera("right", "lateral"),
+    standard_camera("left", "medial"),
+    standard_camera("right", "medial"),
 )
 
 
 def free_camera(azimuth_deg: float, elevation_deg: float) -> Camera:
-    """Return a camera that looks at both hemispheres from a direction.
+    """Return a camera that looks at both hemispheres from any direction.
 
     Parameters
     ----------
@@ -79,7 +99,7 @@ class Surface:
     places_m : ndarray, shape (n_dipoles, 3)
     triangles : ndarray of int, shape (n_triangles, 3)
     normals : ndarray, shape (n_dipoles, 3)
-        Unit vectors, outward.
+        Outward unit vectors.
     is_left : ndarray of bool, shape (n_dipoles,)
     """
 
@@ -103,6 +123,22 @@ def surface(head: Head, name: SurfaceName) -> Surface:
     return Surface(places_m, head.triangles, normals, is_left)
 
 
+def best_view(head: Head, values: NDArray[np.floating]) -> tuple[Hemisphere, View]:
+    """Return the standard view that faces a map's maximum most directly.
+
+    Parameters
+    ----------
+    head : Head
+    values : ndarray, shape (n_dipoles,)
+        Source map in any unit; its sign is ignored.
+    """
+    strongest = int(np.abs(values).argmax())
+    hemisphere: Hemisphere = "left" if strongest < head.n_left else "right"
+    outward = surface(head, "inflated").normals[strongest]
+    facing = [float(outward @ standard_camera(hemisphere, view).towards) for view in VIEWS]
+    return hemisphere, VIEWS[int(np.argmax(facing))]
+
+
 @dataclass(frozen=True)
 class Projection:
     """A surface as a camera sees it.
@@ -116,7 +152,7 @@ class Projection:
     facing : ndarray, shape (n_dipoles,)
         Cosine between the surface's normal and the direction to the viewer.
     triangles : ndarray of int, shape (n_seen, 3)
-        Those that face the viewer, of the hemispheres shown, the farthest first.
+        Triangles of the hemispheres shown that face the viewer, the farthest first.
     """
 
     pixels: Float
@@ -128,11 +164,11 @@ class Projection:
 def project(
     mesh: Surface, camera: Camera, width: float, height: float, zoom: float = 1.0
 ) -> Projection:
-    """Project a surface into a rectangle of pixels that it fills."""
+    """Project a surface so that it fills a rectangle of pixels."""
     places = mesh.places_m.copy()
     shown = np.isin(np.where(mesh.is_left, "left", "right"), camera.hemispheres)
     if len(camera.hemispheres) == 2:
-        # Apart by the gap, whatever their own distance is.
+        # The gap replaces the distance that they have.
         places[mesh.is_left, 0] -= places[mesh.is_left, 0].max() + GAP_M / 2
         places[~mesh.is_left, 0] -= places[~mesh.is_left, 0].min() - GAP_M / 2
     seen = places @ np.array([camera.right, camera.up, camera.towards]).T

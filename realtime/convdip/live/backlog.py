@@ -1,4 +1,4 @@
-"""Between the inlet and the network: what waits, and what to do when too much does."""
+"""Samples that wait for the network, and what happens when too many do."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from convdip.live.inlet import BUFFER_S, Inlet
 
 Overload = Literal["all", "latest"]
 
-# Most samples imaged at once. A batch takes longer than a sample but far less than as many
-# samples one by one, so batches that grow with what waits turn overload into throughput.
+# The largest batch. A batch takes far less time than its samples one by one, so batches that
+# grow with the backlog turn overload into throughput.
 MAX_BATCH = 64
-# An overload that comes and goes is one overload.
+# Overloads closer together than this count as one.
 HOLD_S = 1.0
-# So long after the inlet's buffer was full, missing samples are those that it had no place for.
+# For this long after the inlet's buffer was full, missing samples count as its overflow.
 FULL_HOLD_S = 10.0
 
 
 class Backlog:
-    """Takes from an inlet what is to be imaged next.
+    """Takes the next batch from an inlet.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Backlog:
     Attributes
     ----------
     n_behind : int
-        How many newer samples were there at the last `take` than the one whose turn it was.
+        Samples that waited behind the oldest one at the last `take`.
     n_dropped : int
         Samples that the last `take` dropped.
     dropped : tuple of float, or None
@@ -57,11 +57,11 @@ class Backlog:
 
     @property
     def overflowed(self) -> bool:
-        """Whether the inlet's buffer was full of late, and may have had no place for samples."""
+        """Whether the inlet's buffer was full recently, so that samples may have been lost."""
         return bool(pylsl.local_clock() - self._full_s < FULL_HOLD_S)
 
     def take(self, inlet: Inlet) -> EegChunk | None:
-        """Wait for a sample and return all that are there, 64 at most; None for none yet.
+        """Wait for a sample and return all that wait, 64 at most; None if none came.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Backlog:
         return chunk
 
     def _newest(self, inlet: Inlet, chunk: EegChunk) -> EegChunk:
-        """Drop all that waits but the last sample."""
+        """Drop everything but the newest sample."""
         first_stamp, n = float(chunk.timestamps[0]), 0
         last_stamps: list[float] = []
         rest: EegChunk | None = chunk

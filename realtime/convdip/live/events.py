@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from typing import Any, Protocol
 
 import pylsl
+
+from convdip.streams import Event, EventMessage, events_info
 
 log = logging.getLogger(__name__)
 
 
-def events_stream_name(name: str) -> str:
-    """Return the name of the stream that carries events."""
-    return f"{name}-Events"
+class Say(Protocol):
+    """Tells of an event at an LSL time."""
+
+    def __call__(  # noqa: D102
+        self, event: Event, text: str, now_s: float, level: int = logging.INFO, **facts: Any
+    ) -> None: ...
+
+
+def log_event(
+    event: Event, text: str, now_s: float, level: int = logging.INFO, **facts: Any
+) -> None:
+    """Log an event."""
+    log.log(level, "%s", text)
 
 
 class EventOutlet:
     """Markers in JSON: ``{"event": "overload", "text": "…", …}``.
-
-    The kinds are ``lost``, ``back``, ``gap``, ``overflow``, ``overload``, ``dropped``,
-    ``caught up``, ``clock`` and ``stop``.
 
     Parameters
     ----------
@@ -28,20 +37,11 @@ class EventOutlet:
     """
 
     def __init__(self, name: str) -> None:
-        info = pylsl.StreamInfo(
-            name=events_stream_name(name),
-            type="Markers",
-            channel_count=1,
-            nominal_srate=pylsl.IRREGULAR_RATE,
-            channel_format=pylsl.cf_string,
-            source_id=f"convdip-{name}-events",
-        )
-        self._outlet = pylsl.StreamOutlet(info)
+        self._outlet = pylsl.StreamOutlet(events_info(name))
 
     def say(
-        self, event: str, text: str, now_s: float, level: int = logging.INFO, **facts: object
+        self, event: Event, text: str, now_s: float, level: int = logging.INFO, **facts: Any
     ) -> None:
-        """Publish an event at an LSL time, and log it."""
-        log.log(level, "%s", text)
-        message = json.dumps({"event": event, "text": text, **facts}, ensure_ascii=False)
-        self._outlet.push_sample([message], now_s)
+        """Publish an event, and log it."""
+        log_event(event, text, now_s, level)
+        self._outlet.push_sample([EventMessage(event, text, facts).to_json()], now_s)

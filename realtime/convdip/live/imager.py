@@ -1,129 +1,184 @@
-"""Steps 2–5 composed: EEG samples in, dipole moments out. No LSL, no clock."""
+"""Steps 2–5 composed: EEG samples in, dipole moments out. No LSL."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from numpy.typing import ArrayLike, NDArray
 
-from convdip.bundle import Bundle
+from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import MontageError
-from convdip.live.frame import EegChunk, SourceFrame
-from convdip.live.montage import Montage
-from convdip.live.network import Network
+from convdip.live.frame import Frame, StageTimes
+from convdip.live.montage import match_montage
+from convdip.live.network import Network, Precision
+from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
 from convdip.live.topography import input_matrices
+from convdip.live.tuning import open_network
 
 Float = NDArray[np.float32]
 
 
 class Imager:
-    """Images the samples of one stream with one model.
+    """Images EEG with one model.
 
-    Each sample is imaged by itself: how a stream is cut into chunks changes nothing.
+    Each sample is imaged by itself: how a recording is cut into chunks changes nothing.
 
     Parameters
     ----------
+    labels : sequence of str, length n_channels
+        Channel labels; channels that are no electrode of the model are ignored, electrodes that
+        are missing are interpolated.
+    unit : str or sequence of str
+        Of all channels, or of each: ``microvolts``, ``millivolts`` or ``volts``.
+    model : str, Path or Bundle
+        A bundle, its folder, or the name of a shipped one.
+    network : Network, optional
+        The bundle's network, where it is open already; without it, it is opened as ``provider``
+        and ``precision`` say.
+    provider : 'auto', 'cuda' or 'cpu'
+    precision : 'auto', 'fp32' or 'int8'
+    clock : callable
+        What the stages are timed by, in seconds.
+
+    Attributes
+    ----------
     bundle : Bundle
     montage : Montage
-        The stream's channels, from `convdip.live.montage.match_montage`.
-    network : Network, optional
-        The bundle's network; without it, it is opened where it runs best.
+    network : Network
+
+    Raises
+    ------
+    BundleError
+        If there is no such model, or it is damaged.
+    MontageError
+        If labels or units do not fit the model's electrodes.
+    ProviderError
+        If the provider cannot be had.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convdip import Imager, load_bundle
+    >>> imager = Imager(load_bundle().head.channels, unit="microvolts", provider="cpu")
+    >>> imager(np.zeros((10, 31))).moments_nam.shape
+    (10, 5124)
     """
 
-    def __init__(self, bundle: Bundle, montage: Montage, network: Network | None = None) -> None:
-        self._network = network or Network(bundle.model, bundle.head)
-        self._lead_field = bundle.head.lead_field
-        to_eeg, to_topography = input_matrices(bundle.head, montage)
-        to_input = to_topography if self._network.takes == "topography" else to_eeg
+    def __init__(
+        self,
+        labels: Sequence[str],
+        unit: str | Sequence[str] = "microvolts",
+        *,
+        model: str | Path | Bundle = DEFAULT_MODEL,
+        network: Network | None = None,
+        provider: Provider = "auto",
+        precision: Precision = "auto",
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.bundle = model if isinstance(model, Bundle) else load_bundle(model)
+        head = self.bundle.head
+        units = (unit,) * len(labels) if isinstance(unit, str) else unit
+        self.montage = match_montage(labels, units, head.channels)
+        self.network = network or open_network(self.bundle, provider, precision)
+        self._clock = clock
+        self._lead_field = head.lead_field
+        to_eeg, to_topography = input_matrices(head, self.montage)
+        to_input = to_topography if self.network.takes == "topography" else to_eeg
         self._n_inputs = len(to_input)
         # One product prepares the network's input and the EEG that the scale is fitted to.
         prepare = np.vstack([to_input, to_eeg]).T
-        self._n_channels = montage.to_volts.shape[1]
-        used = montage.used
+        self._n_channels = len(labels)
+        used = self.montage.used
         # A slice makes no copy, an index does.
         self._used = slice(None) if len(used) == self._n_channels else used
         self._prepare = prepare[used].astype(np.float32)
 
-    def __call__(self, chunk: EegChunk) -> SourceFrame:
-        """Image a chunk, or a whole recording: 20 kB of sources a sample.
+    def __call__(self, samples: ArrayLike, timestamps: NDArray[np.float64] | None = None) -> Frame:
+        """Image samples, or a whole recording: 20 kB of moments a sample.
 
         More samples than one run of the network takes are imaged on all cores.
 
         Parameters
         ----------
-        chunk : EegChunk
-            ``samples`` of shape (n_times, n_stream_channels).
+        samples : array, shape (n_times, n_channels)
+            In the unit that was said.
+        timestamps : ndarray of float64, shape (n_times,), optional
+            Passed on with the frame.
 
         Returns
         -------
-        frame : SourceFrame
+        frame : Frame
+            Of a recording that took several runs, only begin and end are timed.
 
         Raises
         ------
         MontageError
-            If the chunk has not the montage's channels, or not one time stamp a sample.
+            If the samples have not the channels of the labels, or not one time stamp each.
         """
-        n, batch = len(chunk.timestamps), self._network.batch
+        samples = self._checked(samples)
+        n, batch = len(samples), self.network.batch
+        stamps = np.full(n, np.nan) if timestamps is None else timestamps
+        if len(stamps) != n:
+            raise MontageError(f"{n} samples have {len(stamps)} time stamps: expected one each")
         if n <= batch:
-            inputs, eeg = self.prepare(chunk)
-            sources, fit = self.scale(self.infer(inputs), eeg)
-            return SourceFrame(sources, fit, chunk.timestamps)
+            return self._image(samples, stamps)
 
-        self._check(chunk)
-        sources = np.empty((n, self._lead_field.shape[1]), np.float32)
+        began_s = self._clock()
+        moments_nam = np.empty((n, self._lead_field.shape[1]), np.float32)
         fit = np.empty(n, np.float32)
 
         def image(first: int) -> None:
             rows = slice(first, first + batch)
-            inputs, eeg = self.prepare(EegChunk(chunk.samples[rows], chunk.timestamps[rows]))
-            self._network(inputs, out=sources[rows])
-            _, fit[rows] = self.scale(sources[rows], eeg)
+            fit[rows] = self._image(samples[rows], stamps[rows], moments_nam[rows]).goodness_of_fit
 
-        # Each core takes a batch of its own all the way, while it is in its cache; the linear
-        # algebra below must then not spread over all cores by itself.
-        with threadpool_limits(1, "blas"):
-            starts = range(0, n, batch)
-            if self._network.workers == 1:  # a CUDA graph belongs to the thread that recorded it
-                list(map(image, starts))
-            else:
-                with ThreadPoolExecutor(self._network.workers) as pool:
-                    list(pool.map(image, starts))
-        return SourceFrame(sources, fit, chunk.timestamps)
+        # Each core takes a batch of its own all the way, while it is in its cache. A CUDA graph
+        # belongs to the thread that recorded it: there, one worker.
+        with ThreadPoolExecutor(self.network.workers) as pool:
+            list(pool.map(image, range(0, n, batch)))
+        times = StageTimes(began_s, np.nan, np.nan, self._clock())
+        return Frame(moments_nam, fit, stamps, times)
 
-    def prepare(self, chunk: EegChunk) -> tuple[Float, Float]:
-        """Make the network's input and the average-referenced EEG of a chunk.
+    def maps(self, samples: ArrayLike) -> Float:
+        """Return source maps as the network gives them, without a scale.
+
+        Parameters
+        ----------
+        samples : array, shape (n_times, n_channels)
 
         Returns
         -------
-        inputs : ndarray, shape (n_times, 77) or (n_times, n_electrodes)
-            Volts.
-        eeg : ndarray, shape (n_times, n_electrodes)
-            Volts.
-
-        Raises
-        ------
-        MontageError
-            If the chunk has not the montage's channels, or not one time stamp a sample.
+        maps : ndarray, shape (n_times, n_dipoles)
         """
-        self._check(chunk)
-        samples = chunk.samples[:, self._used].astype(np.float32, copy=False)
-        prepared = samples @ self._prepare
+        return self.network(self._prepared(self._checked(samples))[0])
+
+    def _image(
+        self, samples: Float, stamps: NDArray[np.float64], out: Float | None = None
+    ) -> Frame:
+        """Prepare, infer, scale."""
+        began_s = self._clock()
+        inputs, eeg = self._prepared(samples)
+        prepared_s = self._clock()
+        maps = self.network(inputs, out)
+        inferred_s = self._clock()
+        moments_nam, fit = scale_to_eeg(maps, eeg, self._lead_field)
+        times = StageTimes(began_s, prepared_s, inferred_s, self._clock())
+        return Frame(moments_nam, fit, stamps, times)
+
+    def _prepared(self, samples: Float) -> tuple[Float, Float]:
+        """Return the network's input and the average-referenced EEG, both in volts."""
+        prepared = samples[:, self._used].astype(np.float32, copy=False) @ self._prepare
         return np.ascontiguousarray(prepared[:, : self._n_inputs]), prepared[:, self._n_inputs :]
 
-    def _check(self, chunk: EegChunk) -> None:
-        if chunk.samples.shape != (len(chunk.timestamps), self._n_channels):
+    def _checked(self, samples: ArrayLike) -> Float:
+        array = np.asarray(samples)
+        if array.ndim != 2 or array.shape[1] != self._n_channels:
             raise MontageError(
-                f"samples have the shape {chunk.samples.shape}: expected (n_times, n_channels), "
-                f"here ({len(chunk.timestamps)} time stamps, {self._n_channels} channels)"
+                f"samples have the shape {array.shape}: expected (n_times, n_channels), here "
+                f"(n_times, {self._n_channels})"
             )
-
-    def infer(self, inputs: Float) -> Float:
-        """Return the source maps without a scale, shape (n_times, n_dipoles)."""
-        return self._network(inputs)
-
-    def scale(self, maps: Float, eeg: Float) -> tuple[Float, Float]:
-        """Scale maps to the EEG, in place; see `convdip.live.scale.scale_to_eeg`."""
-        return scale_to_eeg(maps, eeg, self._lead_field)
+        return array

@@ -1,14 +1,13 @@
-"""How old samples are at each stage of their way, over the latest few thousand."""
+"""Age of the samples at each stage, over the latest few thousand."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# From a sample's time stamp to the end of each stage's work on it; together they are its age.
-STAGES = ("arrival", "preparation", "inference", "scaling", "publishing")
-AGE = "age"
-PERCENTILES = (50, 95, 99)
+from convdip.live.frame import Frame
+from convdip.streams import AGE, PERCENTILES, STAGES
+
 WINDOW = 4096
 
 
@@ -24,21 +23,14 @@ class Latency:
         self._seconds = np.zeros((len(STAGES) + 1, WINDOW), np.float32)
         self._n = 0
 
-    def add(self, timestamps: NDArray[np.float64], reached_s: tuple[float, ...]) -> None:
-        """Take in a batch.
-
-        Parameters
-        ----------
-        timestamps : ndarray, shape (n_times,)
-            LSL time.
-        reached_s : tuple of float
-            LSL time at which each of the stages was done with the batch.
-        """
+    def add(self, frame: Frame, published_s: float) -> None:
+        """Take in a frame that was published at an LSL time; its stages are timed by LSL too."""
+        pulled_s, prepared_s, inferred_s, scaled_s = frame.stages
+        timestamps = frame.timestamps
         n = len(timestamps)
         first = self._n % WINDOW
         if n == 1:  # the usual case, in one step
             stamp = timestamps.item()
-            pulled_s, prepared_s, inferred_s, scaled_s, published_s = reached_s
             self._seconds[:, first] = (
                 pulled_s - stamp,
                 prepared_s - pulled_s,
@@ -49,6 +41,7 @@ class Latency:
             )
             self._n += 1
             return
+        reached_s = (*frame.stages, published_s)
         # A batch's samples lie side by side: two slices at most, and mostly one.
         for places, stamps in (
             (slice(first, first + n), timestamps[: WINDOW - first]),

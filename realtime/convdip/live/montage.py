@@ -1,8 +1,7 @@
-"""Step 2: which channel of the stream is which electrode of the model, and in what unit."""
+"""Step 2: match the stream's channels with the model's electrodes, and convert to volts."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,7 @@ from numpy.typing import NDArray
 
 from convdip.errors import MontageError
 
-log = logging.getLogger(__name__)
-
-# Older 10-20 names of the same places.
+# Older names of the same 10-20 positions.
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
 # «EEG Fp1-REF», «Fp1-A2»: a reference behind the name. Any other second name makes the channel
@@ -37,10 +34,10 @@ MIN_ELECTRODES = 20
 
 
 def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
-    """Return which of the electrodes a channel label means, or None.
+    """Return the electrode that a channel label names, or None.
 
-    Case, surrounding dots and blanks, ``EEG`` in front and a reference behind are ignored;
-    T3, T4, T5 and T6 are T7, T8, P7 and P8.
+    Ignores case, surrounding dots and blanks, a leading ``EEG`` and a trailing reference; reads
+    T3, T4, T5 and T6 as T7, T8, P7 and P8.
 
     Examples
     --------
@@ -56,7 +53,7 @@ def electrode_name(label: str, electrodes: Collection[str]) -> str | None:
 
 
 def stated_reference(label: str) -> str:
-    """Return the reference that a channel label names behind the electrode, or nothing."""
+    """Return the reference that follows the electrode in a channel label, or an empty string."""
     match = _LABEL.match(label.strip(" .").upper())
     return (match["reference"] or "") if match else ""
 
@@ -68,27 +65,23 @@ def volts_per_unit(unit: str, label: str | None = None) -> float:
     ----------
     unit : str
     label : str, optional
-        Of the channel that states it; without one it was said with ``--unit``.
+        Of the channel that states it; without one, the user set the unit.
 
     Raises
     ------
     MontageError
-        If the unit is missing or unknown: a guess could be a million times off.
+        If the unit is missing or unknown: a guess could be off by a factor of a million.
     """
     factor = VOLTS.get(unit.strip().lower())
     if factor is None:
         if label is None:
-            raise MontageError(f"--unit is {unit!r}: expected microvolts, millivolts or volts")
+            raise MontageError(f"`unit` is {unit!r}: expected microvolts, millivolts or volts")
         stated = f"the unit {unit!r}" if unit.strip() else "no unit"
         raise MontageError(
-            f"channel {label!r} states {stated}: expected microvolts, millivolts or volts; "
-            "set it where the stream or file is made, or say it with --unit microvolts"
+            f"channel {label!r} has {stated}: expected microvolts, millivolts or volts; set it "
+            "in the sender or the file, or give `unit='microvolts'`"
         )
     return factor
-
-
-# Standard deviation over a second, from a clean average to a restless raw recording.
-EEG_LEVEL_V = (0.2e-6, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ class Montage:
     missing : tuple of str
         Electrodes that the stream does not have, to be interpolated.
     unused : tuple of str
-        Channels of the stream that are no electrode of the model.
+        Channels of the stream that are not electrodes of the model.
     """
 
     to_volts: NDArray[np.float64]
@@ -133,7 +126,7 @@ def match_montage(
     electrodes : sequence of str
         The model's electrodes, in order.
     at_least : int
-        Fewest electrodes that must be there.
+        Fewest electrodes required.
 
     Raises
     ------
@@ -151,8 +144,8 @@ def match_montage(
             continue
         if name in channel_of:
             raise MontageError(
-                f"channels {channel_of[name]!r} and {label!r} both mean electrode {name}: "
-                "rename or leave out one in the sender"
+                f"channels {channel_of[name]!r} and {label!r} are both electrode {name}: rename or "
+                "remove one in the sender"
             )
         channel_of[name] = label
         to_volts[electrodes.index(name), index] = volts_per_unit(unit, label)
@@ -167,8 +160,8 @@ def match_montage(
     needed = min(at_least, len(electrodes))
     if len(channel_of) < needed:
         raise MontageError(
-            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are there, expected "
-            f"at least {needed}; " + _advice(labels, missing)
+            f"{len(channel_of)} of the model's {len(electrodes)} electrodes are in the stream: "
+            f"expected at least {needed}; " + _advice(labels, missing)
         )
     return Montage(to_volts, missing, tuple(unused))
 
@@ -182,42 +175,3 @@ def _advice(labels: Sequence[str], missing: Sequence[str]) -> str:
         f"missing are {', '.join(missing)}; the channels are {shown}: if those are other names "
         "for the same places, use the 10-20 names in the sender"
     )
-
-
-class LevelCheck:
-    """A look at the first second of samples, whether their level is that of EEG.
-
-    A stream that states a wrong unit is a million times off, and nothing else would tell.
-
-    Parameters
-    ----------
-    montage : Montage
-    sfreq_hz : float
-    """
-
-    def __init__(self, montage: Montage, sfreq_hz: float) -> None:
-        self._used = montage.used
-        there = montage.to_volts.any(axis=1)
-        self._to_volts = montage.to_volts[there][:, self._used]
-        self._n_wanted = max(2, round(sfreq_hz))
-        self._first: list[NDArray[np.float32]] = []
-
-    def at(self, samples: NDArray[np.float32]) -> None:
-        """Take samples as they come; warn once, when a second of them is there."""
-        if self._n_wanted <= 0:
-            return
-        self._first.append(samples)
-        self._n_wanted -= len(samples)
-        if self._n_wanted > 0:
-            return
-        eeg = np.concatenate(self._first)[:, self._used] @ self._to_volts.T
-        self._first.clear()
-        level_v = float(np.median(eeg.std(axis=0)))
-        if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:
-            log.warning(
-                "the EEG has a standard deviation of %.2g µV (median over electrodes), expected "
-                "%g to %g µV: is its unit right? --unit overrides what the stream states",
-                level_v * 1e6,
-                EEG_LEVEL_V[0] * 1e6,
-                EEG_LEVEL_V[1] * 1e6,
-            )

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convdip.bundle import Bundle
 from convdip.errors import BundleError, ProviderError
 from convdip.head import Head
 from convdip.live.runtime import FixedBatches, Provider, open_session
@@ -29,17 +27,9 @@ Precision = Literal["auto", "fp32", "int8"]
 Float = NDArray[np.float32]
 
 PIXELS = (7, 11, 1)
-# Samples a run of a long recording on the CPU: beyond, little is gained.
+# Batch for long recordings on the CPU: larger ones gain little.
 CPU_BATCH = 256
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64, 1024)
-# Largest deviation from fp32, as a share of a map's maximum, at which two maps are the same.
-SAME_MAP = 1e-3
-# The choice at start: so many runs of each candidate, so far apart.
-N_TRIED, TRIED_EVERY_S = 60, 0.002
-# More threads take cores from LSL, the amplifier's program and the display: half of the cores
-# at most, and only where they are worth it.
-THREADS = (1, 2, 4)
-THREADS_WORTH = 0.8
 
 
 class Network:
@@ -50,7 +40,7 @@ class Network:
     model : bytes
         The ONNX file.
     head : Head
-        Its electrodes and dipoles are what the model must take and give.
+        The model must match its electrodes and dipoles.
     provider : 'auto', 'cuda' or 'cpu'
         ``auto`` takes CUDA where it works and says so where it does not.
     threads : int
@@ -103,7 +93,7 @@ class Network:
             raise
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            raise ProviderError(f"CUDA is there and fails: {reason}; use --provider cpu") from None
+            raise ProviderError(f"CUDA fails here: {reason}; use `provider='cpu'`") from None
 
     def _open(
         self, model: bytes, head: Head, provider: Provider, *, cuda_graphs: bool = True
@@ -127,7 +117,7 @@ class Network:
 
     @property
     def words(self) -> str:
-        """What was chosen, for people: provider, precision and threads."""
+        """Provider, precision and threads, for people."""
         if self.provider != "CPUExecutionProvider":
             return self.provider
         return f"{self.provider}, {self.precision}, {self.threads} thread{'s'[: self.threads - 1]}"
@@ -168,77 +158,6 @@ class Network:
             bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         self._session.run_with_iobinding(binding)
         return out
-
-
-def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Network:
-    """Open a bundle's network as it answers one sample soonest on this machine.
-
-    On the CPU, the number of threads and, with ``auto``, the precision are chosen by timing
-    them here. ``auto`` never takes weights whose maps differ from fp32's, by more than a
-    thousandth of a map's maximum, as was measured when the bundle was made.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    provider : 'auto', 'cuda' or 'cpu'
-    precision : 'auto', 'fp32' or 'int8'
-        ``int8`` runs on the CPU.
-
-    Raises
-    ------
-    BundleError
-        If the bundle does not hold the precision, or its model is no such network.
-    ProviderError
-        If CUDA is asked for and cannot be had.
-    """
-    if precision == "int8":
-        if provider == "cuda":
-            raise ProviderError("int8 weights run on the CPU alone: use --precision fp32 on CUDA")
-        if bundle.int8 is None:
-            raise BundleError(
-                f"the model {bundle.name} has no int8 weights: make them with 'convdip-train "
-                f"precision --model {bundle.path}', or use --precision fp32"
-            )
-    elif provider != "cpu":
-        network = Network(bundle.model, bundle.head, provider)
-        if network.provider != "CPUExecutionProvider":
-            return network
-    models = [] if precision == "int8" else [("fp32", bundle.model)]
-    same = bundle.int8_deviation <= SAME_MAP
-    if bundle.int8 is not None and (precision == "int8" or (precision == "auto" and same)):
-        models.append(("int8", bundle.int8))
-    return _quickest(
-        [
-            Network(model, bundle.head, "cpu", threads, name)
-            for name, model in models
-            for threads in THREADS
-            if threads <= max(1, n_cores() // 2)
-        ]
-    )
-
-
-def _quickest(candidates: list[Network]) -> Network:
-    """Time networks by turns, paced like the samples of a stream, and return the best.
-
-    Without the pauses the weights would stay in the cache, and all look better than they are.
-    """
-    times_ms: dict[Network, list[float]] = {network: [] for network in candidates}
-    if len(candidates) > 1:
-        silence = np.zeros((1, candidates[0].n_inputs), np.float32)
-        for _ in range(N_TRIED):
-            for network, times in times_ms.items():
-                time.sleep(TRIED_EVERY_S)
-                start = time.perf_counter()
-                network(silence)
-                times.append((time.perf_counter() - start) * 1e3)
-    for network, times in times_ms.items():
-        log.debug("one sample: %s: %.2f ms", network.words, np.median(times or [np.nan]))
-
-    def cost(network: Network) -> float:
-        worth = 1.0 if network.threads == 1 else THREADS_WORTH
-        return float(np.median(times_ms[network] or [0.0])) / worth
-
-    return min(candidates, key=cost)
 
 
 def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:

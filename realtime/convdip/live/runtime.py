@@ -1,4 +1,4 @@
-"""An ONNX Runtime session: which processor it really runs on, and how arrays get there."""
+"""An ONNX Runtime session: the processor it really runs on, and how arrays get there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # A spinning thread answers sooner and burns a core, all day.
+    # A spinning thread is faster but burns a core all day.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     if provider != "cpu":
@@ -62,7 +62,7 @@ def open_session(
             "(the extra 'gpu' brings the libraries)"
         )
         if provider == "cuda":
-            raise ProviderError(f"{reason}; use --provider cpu or auto to run without")
+            raise ProviderError(f"{reason}; use `provider='cpu'` or `provider='auto'`")
         log.info("%s; using the CPU", reason)
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

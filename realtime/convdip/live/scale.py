@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 TINY = np.finfo(np.float32).tiny
+NAM = np.float32(1e9)  # nAm in an A·m
 
 
 def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Float]:
@@ -28,17 +29,19 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
 
     Returns
     -------
-    sources : ndarray, shape (n_times, n_dipoles)
-        A·m. Written over ``maps``.
+    moments_nam : ndarray, shape (n_times, n_dipoles)
+        Nanoampere-metres. Written over ``maps``.
     goodness_of_fit : ndarray, shape (n_times,)
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
-    projected = maps @ lead_field.T
+    # Dot products instead of a matrix product: BLAS would wake its threads for it, which delays
+    # a sample and takes cores from the host program.
+    projected = np.vecdot(maps[:, None], lead_field)
     overlap = np.vecdot(eeg, projected)
     power = np.vecdot(projected, projected)
     eeg_power = np.vecdot(eeg, eeg)
     # Where a power is zero the overlap is zero too, and so is what is divided.
     scale = overlap / np.maximum(power, TINY)
     fit = overlap * scale / np.maximum(eeg_power, TINY)
-    maps *= scale[:, None]
+    maps *= (scale * NAM)[:, None]
     return maps, fit

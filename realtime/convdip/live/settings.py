@@ -1,11 +1,8 @@
-"""Settings of the live service; every one can stand in a TOML file or on the command line."""
+"""Settings of the live service, checked when they are made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError
@@ -17,33 +14,30 @@ from convdip.live.runtime import Provider
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Settings of ``convdip run``.
+class Settings:
+    """Settings of the live service.
 
     Attributes
     ----------
     input : str or None
-        Name of the EEG stream to read; without it, the only EEG stream there is.
+        Name of the EEG stream; without it, the only EEG stream there is.
     name : str
-        Stem of the published streams' names: ``NAME-Sources``.
+        Prefix of the published streams: NAME-Sources, NAME-Quality, NAME-Events.
     model : str
         Model bundle: a folder, or the name of a shipped one.
     provider : 'auto', 'cuda' or 'cpu'
-        Where the network runs; ``auto`` takes CUDA where it works.
+        Where the network runs; auto uses CUDA where it works.
     precision : 'auto', 'fp32' or 'int8'
-        Of the network's weights on the CPU: int8 answers sooner, with maps that differ a
-        little; ``auto`` takes it only where they do not.
+        Precision of the weights on the CPU: int8 is faster; maps change slightly. auto uses it
+        only if they do not.
     overload : 'all' or 'latest'
-        When more than ``max_backlog_s`` waits: image every sample all the same, or drop all but
-        the newest.
+        What to do in an overload: image every sample all the same, or only the newest.
     max_backlog_s : float
-        So far behind the newest sample is an overload, which is said loudly.
-    realtime : bool
-        Take real-time priority: no other program delays a sample (Linux, needs permission).
+        A backlog longer than this, in seconds, is an overload.
     unit : str or None
-        Unit of the stream's channels, where the stream does not say or says it wrongly.
+        Unit of the EEG, where the stream states none or a wrong one.
     wait_s : float
-        How long to look for the stream before giving up.
+        How long to look for the stream, in seconds.
     """
 
     input: str | None = None
@@ -53,7 +47,6 @@ class RunConfig:
     precision: Precision = "auto"
     overload: Overload = "all"
     max_backlog_s: float = 0.25
-    realtime: Annotated[bool, Parameter(negative="")] = False
     unit: str | None = None
     wait_s: float = 10.0
 
@@ -61,11 +54,11 @@ class RunConfig:
         if self.unit is not None:
             volts_per_unit(self.unit)
         if not self.name:
-            raise ConfigError("--name is empty: expected the stem of the published streams' names")
+            raise ConfigError("`name` is empty: expected the stem of the published streams' names")
         if not 0 < self.max_backlog_s < BUFFER_S:
             raise ConfigError(
-                f"--max-backlog-s is {self.max_backlog_s:g}: expected a number above 0 and below "
+                f"`max_backlog_s` is {self.max_backlog_s:g}: expected a number above 0 and below "
                 f"{BUFFER_S}, the length of the inlet's buffer"
             )
         if not self.wait_s > 0:
-            raise ConfigError(f"--wait-s is {self.wait_s:g}: expected a number above 0")
+            raise ConfigError(f"`wait_s` is {self.wait_s:g}: expected a number above 0")

@@ -1,4 +1,4 @@
-"""Step 3: repair, average reference and 7×11 interpolation, as one precomputed matrix.
+"""Step 3: interpolate missing electrodes, re-reference, map to 7×11: one precomputed matrix.
 
 Everything between the stream and the network is linear, so a sample costs one product of a
 small matrix with a vector, whatever the stream's channels, units and missing electrodes.
@@ -45,7 +45,7 @@ def _spline_kernel(cosines: Matrix) -> Matrix:
 
 
 def spherical_spline(electrodes_m: NDArray[np.float32], missing: Sequence[int]) -> Matrix:
-    """Return the matrix that fills missing electrodes from the others.
+    """Return the matrix that interpolates missing electrodes from the others.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def spherical_spline(electrodes_m: NDArray[np.float32], missing: Sequence[int]) 
 
 
 def repair_matrix(electrodes_m: NDArray[np.float32], missing: Sequence[int]) -> Matrix:
-    """Return the matrix that fills missing electrodes, then takes the average reference.
+    """Return the matrix that interpolates missing electrodes, then re-references to the average.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def input_matrices(head: Head, montage: Montage) -> tuple[Matrix, Matrix]:
     Returns
     -------
     to_eeg : ndarray, shape (n_electrodes, n_stream_channels)
-        To volts at the model's electrodes, missing ones repaired, average-referenced.
+        To volts at the model's electrodes, missing ones interpolated, average-referenced.
     to_topography : ndarray, shape (77, n_stream_channels)
         The same, interpolated to the 7×11 image, row by row.
     """

@@ -11,8 +11,9 @@ import pylsl
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.streams import eeg_info
 
-# Samples that fall due within this time go out together; below 1 / BLOCK_S Hz, one by one.
+# Samples due within this time are sent together; below 1 / BLOCK_S Hz, one by one.
 BLOCK_S = 0.002
 # After the last sample, liblsl still has to hand it to the clients.
 LINGER_S = 1.0
@@ -38,21 +39,8 @@ def eeg_outlet(
         If the name is empty.
     """
     if not name:
-        raise ConfigError("--name is empty: expected a name for the stream")
-    info = pylsl.StreamInfo(
-        name=name,
-        type="EEG",
-        channel_count=len(labels),
-        nominal_srate=rate_hz,
-        channel_format=pylsl.cf_float32,
-        source_id=source_id,
-    )
-    channels = info.desc().append_child("channels")
-    for label in labels:
-        channel = channels.append_child("channel")
-        channel.append_child_value("label", label)
-        channel.append_child_value("unit", "microvolts")
-        channel.append_child_value("type", "EEG")
+        raise ConfigError("`name` is empty: expected a name for the stream")
+    info = eeg_info(name, labels, rate_hz, source_id)
     return pylsl.StreamOutlet(info, max_buffered=10)
 
 

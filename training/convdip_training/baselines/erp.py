@@ -23,11 +23,11 @@ class Erp:
         Volts, average-referenced.
     sfreq_hz : float
     n_baseline : int
-        So many samples at the start hold noise alone.
+        Number of samples at the start that hold only noise.
     peak : int
         The sample to be imaged.
     half_width : int
-        In so many samples before and after it the same sources are active.
+        The same sources are active for this many samples before and after the peak.
     """
 
     trials: Float

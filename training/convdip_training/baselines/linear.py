@@ -1,8 +1,8 @@
-"""Linear inverses as model bundles: eLORETA and LCMV by MNE's own implementation.
+"""Linear inverses as model bundles: eLORETA and LCMV in MNE's own implementation.
 
-Once its covariances are known, each is one matrix, its kernel. As the one product of an ONNX
-graph it runs in the live service like a network: the same path, another map. Covariances of the
-EEG to come are not known beforehand; those of simulated EEG take their place.
+Once its covariances are known, each is one matrix, its kernel. As the only product of an ONNX
+graph it runs in the live service like a network: the same path, another map. The covariances of
+future EEG are unknown; those of simulated EEG are used instead.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ METHODS = {
     "eLORETA": "eLORETA (MNE), fixed orientation, λ² = 1/9",
     "LCMV": f"LCMV (MNE), fixed orientation, neural activity index, reg = {REGULARISATION}",
 }
-# Each session has a background of its own: their covariance is that of no single person.
+# Each session has a background of its own, so their covariance is that of no single person.
 N_SESSIONS = 20
 SESSION_S = 10.0
 SFREQ_HZ = 100.0
@@ -53,14 +53,14 @@ SIMULATED = (
 
 
 def simulated_erp(head: Head) -> Erp:
-    """Return simulated sessions as the trials that covariances are taken from.
+    """Return simulated sessions as the trials that covariances are computed from.
 
     The baseline is the two seconds before the first source, the peak the middle of that source.
     """
     seeds = range(SEED, SEED + N_SESSIONS)
     sessions = [simulate_session(head, SESSION_S, SFREQ_HZ, seed) for seed in seeds]
     trials = np.array([session.eeg_uv for session in sessions], float) * 1e-6
-    trials -= trials.mean(axis=2, keepdims=True)  # they were rounded to float32
+    trials -= trials.mean(axis=2, keepdims=True)  # which rounding to float32 has shifted
     first = sessions[0].sources[0]  # all sessions have the same timetable
     half_width = (first.last - first.first) // 2
     n_baseline = round(LEAD_IN_S * SFREQ_HZ)
@@ -99,7 +99,7 @@ def lcmv_kernel(head: Head, erp: Erp) -> Float:
 
 
 def _unit_potentials(head: Head) -> mne.EvokedArray:
-    """Return one volt at each electrode by turns: its image is the kernel."""
+    """Return one volt at each electrode in turn: its image is the kernel."""
     return mne.EvokedArray(np.eye(head.n_electrodes), eeg_info(head), nave=1)
 
 
@@ -133,7 +133,7 @@ def export_linear(bundle: Bundle, erp: Erp, folder: Path, noise: str) -> dict[st
     folder : Path
         Made if it is not there.
     noise : str
-        Where the covariances are from, for the cards: ``SIMULATED`` for `simulated_erp`.
+        Source of the covariances, for the cards: ``SIMULATED`` for `simulated_erp`.
 
     Returns
     -------

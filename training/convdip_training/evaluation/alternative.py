@@ -1,7 +1,7 @@
 """The alternative generative model (AGM): the head that evaluation data come from (section 2.1).
 
-Electrodes displaced, other conductivities, a finer source space: no inverse method sees any of
-it. For the stricter set the head is drawn anew for each sample, from a family of lead fields.
+It has displaced electrodes, other conductivities and a finer source space, which no inverse method
+sees. For the stricter sets a head is drawn for each sample, from a family of lead fields.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from convdip.head import Head
 
-from convdip_training.anatomy.family import N_PLACES, Family
-from convdip_training.anatomy.forward import VERSION as HEAD_VERSION
-from convdip_training.anatomy.forward import own_files, standard_places_m
-from convdip_training.anatomy.solve_family import keep_solved
+from convdip_training.anatomy.caps import standard_places_m
+from convdip_training.anatomy.families import N_PLACES, Family
+from convdip_training.anatomy.family_forward import keep_solved
+from convdip_training.anatomy.forward import HEAD_VERSION
+from convdip_training.anatomy.subject import own_files
 from convdip_training.cache import fingerprint
-from convdip_training.config import HeadConfig
+from convdip_training.experiment import Experiment
 
-# Changes with the code below, so that no head of older code is taken from the cache.
+# Increase with any change of the numbers below, so that no older head is taken from the cache.
 VERSION = 1
 SPACING = "oct6"
 BRAIN_S_M, SKULL_S_M = 0.332, 0.0113
@@ -33,38 +34,37 @@ FAMILY_SKULL_S_M = (0.004, SKULL_S_M, 0.02)
 FAMILY_ELECTRODE_SD_M = 0.004
 
 
-def alternative_head(config: HeadConfig, seed: int, cache: Path) -> Head:
-    """Return the AGM of a head model, from the cache where it is there.
+def alternative_head(experiment: Experiment, seed: int) -> Head:
+    """Return the AGM of an experiment's head model, from the cache if it is there.
 
     Parameters
     ----------
-    config : HeadConfig
-        The head model that the inverse methods have.
+    experiment : Experiment
+        Has the head model that the inverse methods are given.
     seed : int
         Of the electrodes' displacement.
-    cache : Path
 
     Returns
     -------
     head : Head
-        8,196 dipoles where the anatomy is the template.
+        8,196 dipoles if the anatomy is the template.
     """
-    return Head.load(_solved(config, SKULL_S_M, seed, cache)[0])
+    return Head.load(_solved(experiment, SKULL_S_M, seed)[0])
 
 
-def head_family(
-    config: HeadConfig, skulls_s_m: tuple[float, ...], seed: int, cache: Path
-) -> Family:
+def head_family(experiment: Experiment, skulls_s_m: tuple[float, ...], seed: int) -> Family:
     """Return heads with other skulls and caps.
 
-    Each skull that is not yet in the cache takes over a minute; the AGM's own is.
+    Each skull that is not in the cache takes over a minute; the AGM's own always is.
     """
-    paths = [_solved(config, skull_s_m, seed, cache)[1] for skull_s_m in skulls_s_m]
-    return Family(np.array([np.load(path) for path in paths]), np.log(skulls_s_m))
+    paths = [_solved(experiment, skull_s_m, seed)[1] for skull_s_m in skulls_s_m]
+    fields = np.stack([np.load(path, mmap_mode="r") for path in paths])
+    return Family(fields, np.log(skulls_s_m))
 
 
-def _solved(config: HeadConfig, skull_s_m: float, seed: int, cache: Path) -> tuple[Path, Path]:
+def _solved(experiment: Experiment, skull_s_m: float, seed: int) -> tuple[Path, Path]:
     """Solve a head with one skull for the AGM's cap and for all places of the family's caps."""
+    config, cache = experiment.config.head, experiment.cache
     rng = np.random.default_rng([seed, 1])
     standard_m = standard_places_m(config.electrodes)
     cap_m = {name: at + rng.normal(0, ELECTRODE_SD_M, 3) for name, at in standard_m.items()}

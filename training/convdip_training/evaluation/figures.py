@@ -1,4 +1,4 @@
-"""The paper's figures 2–5 and A1–A3, and those of what the paper lacks."""
+"""The paper's figures 2–5 and A1–A3, and figures of what the paper leaves out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import mne
 import numpy as np
+from convdip.display.cortex import Hemispheres
+from convdip.display.view import Hemisphere, View, best_view
 from convdip.head import Head
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,21 +19,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from convdip_training.anatomy.forward import place_electrodes, standard_places_m
+from convdip_training.anatomy.caps import place_electrodes, standard_places_m
 from convdip_training.baselines.erp import Erp
-from convdip_training.cortex import View, best_view, draw_cortex
-from convdip_training.evaluation.evaluate import Laboratory, Scores
+from convdip_training.evaluation.aggregate import GROUP_TITLES, SMALLEST_GROUP, members
+from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.real import RealErp
+from convdip_training.evaluation.scores import Scores
 from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
 from convdip_training.evaluation.statistics import bootstrap_intervals
-from convdip_training.evaluation.summary import GROUP_TITLES, SMALLEST_GROUP, members
 
 Float = NDArray[np.float64]
 
 DPI = 110
-# Told apart by marker as well as by colour (Okabe and Ito's, for all kinds of sight).
+# Distinguished by marker as well as by colour (Okabe and Ito's, for colour-blind readers).
 STYLES = {
     "eLORETA": ("#D55E00", "s", "-"),
     "LCMV": ("#0072B2", "^", "-"),
@@ -57,14 +59,14 @@ class Example:
     maps : dict of ndarray, shape (n_dipoles,)
         By title, the truth first where there is one.
     views : sequence of (hemisphere, view)
-        A row each.
+        One row each.
     """
 
     title: str
     erp: Erp
     start_ms: float
     maps: dict[str, NDArray[np.floating[Any]]]
-    views: Sequence[tuple[str, View]]
+    views: Sequence[tuple[Hemisphere, View]]
 
 
 def draw_figures(
@@ -81,6 +83,7 @@ def draw_figures(
         Made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    draw_map = Hemispheres(here.head)
     by_name = {scores.set.name: scores for scores in all_scores}
     single, multi = by_name[SINGLE.name], by_name[MULTI.name]
     drawn: dict[str, Callable[[], Figure]] = {
@@ -88,8 +91,8 @@ def draw_figures(
         "figure-3-eccentricity": partial(_grouped, single, "eccentricity", ("auc", "peak_error")),
         "figure-4-sources": partial(_grouped, multi, "sources", ("auc", "nmse")),
         "figure-5-sources": partial(_grouped, multi, "sources", ("maxima_error", "emd")),
-        "figure-A1-one-source": partial(_simulated, here, single, 1),
-        "figure-A2-four-sources": partial(_simulated, here, multi, 4),
+        "figure-A1-one-source": partial(_simulated, here, draw_map, single, 1),
+        "figure-A2-four-sources": partial(_simulated, here, draw_map, multi, 4),
     }
     for config in (NOISE, STRICT):
         if config.name in by_name:
@@ -97,7 +100,7 @@ def draw_figures(
             drawn[f"snr-{config.name}"] = partial(_grouped, scores, "snr", ("auc", "emd"))
     for erp in real:
         name = "figure-A3-faces" if erp.name == "faces" else f"real-{erp.name.replace(' ', '-')}"
-        drawn[name] = partial(_real, here, erp)
+        drawn[name] = partial(_real, here, draw_map, erp)
     paths = []
     for name, draw in tqdm(drawn.items(), unit="figure", desc="figures"):
         figure = draw()
@@ -180,36 +183,38 @@ def _line(
     )
 
 
-def _simulated(here: Laboratory, scores: Scores, n_sources: int) -> Figure:
-    """Draw the sample with so many sources that the model images neither well nor badly."""
+def _simulated(here: Laboratory, draw_map: Hemispheres, scores: Scores, n_sources: int) -> Figure:
+    """Draw the sample with so many sources on which the model's AUC is the median."""
     candidates = np.flatnonzero(scores.facts["n_sources"] == n_sources)
     by_auc = candidates[np.argsort(scores.of("auc")[0, candidates], kind="stable")]
     sample = here.samples(scores.set)[int(by_auc[len(by_auc) // 2])]
     maps: dict[str, NDArray[np.floating[Any]]] = {"truth": sample.truth}
     maps |= {name: method(sample.erp) for name, method in here.methods.items()}
-    views: list[tuple[str, View]] = [best_view(here.bundle.head, sample.truth)]
+    views: list[tuple[Hemisphere, View]] = [best_view(here.head, sample.truth)]
     if n_sources > 1:
         views = [("left", "lateral"), ("left", "medial"), ("right", "lateral"), ("right", "medial")]
     title = f"Simulated, {scores.set.title}: one with {n_sources}, of median AUC"
-    return _example(here, Example(title, sample.erp, 0.0, maps, views))
+    return _example(here.head, draw_map, Example(title, sample.erp, 0.0, maps, views))
 
 
-def _real(here: Laboratory, real: RealErp) -> Figure:
+def _real(here: Laboratory, draw_map: Hemispheres, real: RealErp) -> Figure:
     maps = {name: method(real.erp) for name, method in here.methods.items()}
     title = f"{real.title}, {real.peak_ms:.0f} ms ({real.name})"
-    return _example(here, Example(title, real.erp, real.start_s * 1e3, maps, real.views))
+    return _example(
+        here.head, draw_map, Example(title, real.erp, real.start_s * 1e3, maps, real.views)
+    )
 
 
-def _example(here: Laboratory, example: Example) -> Figure:
+def _example(head: Head, draw_map: Hemispheres, example: Example) -> Figure:
     """Draw the ERP, its topography at the peak, and every map on the cortex."""
-    head, erp = here.bundle.head, example.erp
+    erp = example.erp
     n_maps, n_views = len(example.maps), len(example.views)
     columns = min(5, n_maps)
     rows = -(-n_maps // columns)
     figure = _new_figure((2.2 * columns, 2.2 + 1.65 * rows * n_views))
     parts: Any = figure.subfigures(2, 1, height_ratios=(2.2, 1.6 * rows * n_views))
     above, below = parts
-    figure.suptitle(f"{example.title}; maps above a quarter of each one's maximum", fontsize=10)
+    figure.suptitle(f"{example.title}; each map above a quarter of its maximum", fontsize=10)
     course, scalp = above.subplots(1, 2, width_ratios=(2, 1))
     times_ms = example.start_ms + np.arange(len(erp.average)) / erp.sfreq_hz * 1e3
     course.plot(times_ms, erp.average * 1e6, color="0.3", linewidth=0.6)
@@ -224,7 +229,7 @@ def _example(here: Laboratory, example: Example) -> Figure:
     for k, (title, values) in enumerate(example.maps.items()):
         for v, (hemisphere, view) in enumerate(example.views):
             ax = axes[k // columns * n_views + v, k % columns]
-            draw_cortex(ax, head, values, hemisphere, view)
+            ax.imshow(draw_map(values, hemisphere, view))
             if v == 0:
                 ax.set_title(title, fontsize=9)
             if k % columns == 0:

@@ -1,12 +1,11 @@
-"""What could be known: the posterior of an observer that knows all but the sources themselves.
+"""The limit of what can be known: the posterior of an observer that knows all but the sources.
 
-One sample of 31 electrodes does not determine where its sources lie. How far any method can come
-is shown by an observer that is told what a method can at best guess: the head that made the data
-(every electrode's place, every conductivity, every dipole), the covariance and the strength of the
-noise, how many sources there are, which shapes they may have, and how their moments are
-distributed. What it gives is the mean of the posterior, exactly where there is one source, by Gibbs
-sampling where there are several: of maps whose maximum is 1, no estimate from the same sample has
-a lower mean squared error.
+One sample of 31 electrodes does not determine where its sources lie. An observer that knows what
+methods can at best guess shows how good any method can be: it knows the head that made the data
+(every electrode position, conductivity and dipole), the covariance and strength of the noise, the
+number of sources, their possible shapes, and the distribution of their moments. It returns the mean
+of the posterior, exactly for one source, by Gibbs sampling for several: among maps whose maximum is
+1, no estimate from the same sample has a lower mean squared error.
 """
 
 from __future__ import annotations
@@ -17,14 +16,15 @@ from convdip.sources.patches import fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import nearest_mean
+from convdip_training.anatomy.resample import nearest_mean
 from convdip_training.evaluation.sets import NAM, Sample, SetConfig
+from convdip_training.whitening import whitening_matrix
 
 Float = NDArray[np.float64]
 
 N_MOMENTS = 5
 N_CHAINS = 3
-# Sweeps over all sources; in the first ones the chain cools down, and nothing is kept.
+# Sweeps over all sources; during the first ones the chain cools down and nothing is kept.
 N_SWEEPS, N_COOLING = 90, 50
 FIRST_TEMPERATURE = 40.0
 
@@ -43,7 +43,7 @@ class IdealObserver:
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
         The set's noise of one trial, its largest channel SD being 1.
     n_neighbours : int
-        So many of the alternative's dipoles are averaged to one of the model's.
+        Number of the alternative's dipoles that are averaged to one of the model's.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class IdealObserver:
         mesh = alternative.triangles, alternative.dipoles_m
         patches = sparse.vstack(list(patch_distances(*mesh, range(low, high + 1))), format="csr")
         patches.data = fall_off(patches.data)
-        self._whitening = _whitening(noise)
+        self._whitening = whitening_matrix(noise)
         topographies = patches @ alternative.lead_field.T.astype(float)
         self._atoms = np.asarray(topographies @ self._whitening.T * NAM, np.float32)
         carry = nearest_mean(alternative.dipoles_m, model.dipoles_m, n_neighbours)
@@ -86,7 +86,7 @@ class IdealObserver:
     def _chain(
         self, seen: NDArray[np.float32], level: float, n_sources: int, rng: np.random.Generator
     ) -> Float:
-        """Return the mean of one chain: each source in turn is drawn anew, given the others."""
+        """Return the mean of one chain, which draws each source in turn, given the others."""
         atoms = self._atoms / np.float32(level)
         powers = _powers(atoms)
         at = rng.integers(len(atoms), size=n_sources)
@@ -113,7 +113,7 @@ class IdealObserver:
         atoms: NDArray[np.float32],
         powers: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Return that of one source more, shape (n_moments, n_atoms), but for a constant."""
+        """Return that of one more source, shape (n_moments, n_atoms), up to a constant."""
         moments = self._moments[:, None]
         return np.asarray(moments * (atoms @ seen) - moments**2 * powers / 2)
 
@@ -123,15 +123,6 @@ def _powers(atoms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _posterior(log_likelihood: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return probabilities, all moments and atoms being equally likely before."""
+    """Return probabilities, with a uniform prior over moments and atoms."""
     likelihood = np.exp(log_likelihood - log_likelihood.max())
     return np.asarray(likelihood / likelihood.sum())
-
-
-def _whitening(noise: NDArray[np.float32]) -> Float:
-    """Return the matrix that makes one trial's noise white, shape (n_electrodes − 1, n_electrodes).
-
-    The average reference leaves one direction without noise, and without signal.
-    """
-    variances, directions = np.linalg.eigh(np.cov(noise.reshape(-1, noise.shape[-1]).T))
-    return np.asarray((directions[:, 1:] / np.sqrt(variances[1:])).T)

@@ -1,6 +1,6 @@
-"""A first judgement of a network on simulated samples it has not seen.
+"""A first evaluation of a network, on new samples from its training's own simulator.
 
-The samples come from the training's own head model: an inverse crime, and labelled as one.
+That is an inverse crime, and labelled as one.
 """
 
 from __future__ import annotations
@@ -10,48 +10,34 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from convdip.head import Head
 from numpy.typing import NDArray
 
-from convdip_training.anatomy.family import Family
-from convdip_training.config import TrainingConfig
 from convdip_training.evaluation.metrics import auc, distance_to_truth_m, peak_error_mm, roc_pools
-from convdip_training.simulate import Simulator
+from convdip_training.experiment import Experiment
 
 Float = NDArray[np.float32]
 N_SAMPLES = 500
 
 
-def evaluate(
-    infer: Callable[[Float], Float],
-    head: Head,
-    noise: Float,
-    config: TrainingConfig,
-    family: tuple[Head, Family] | None = None,
-) -> dict[str, Any]:
+def evaluate(infer: Callable[[Float], Float], experiment: Experiment) -> dict[str, Any]:
     """Return AUC and localisation error for single sources, AUC for as many as in the training.
 
     Parameters
     ----------
     infer : callable
         EEG (n, n_electrodes) in volts → source maps (n, n_dipoles).
-    head : Head
-    noise : ndarray, shape (n_segments, n_times, n_electrodes)
-    config : TrainingConfig
-    family : tuple of Head and Family, optional
-        That the training drew its heads from.
+    experiment : Experiment
     """
-    simulator = Simulator(head, noise, config.simulation, family, config.family.n_heads)
+    config, head = experiment.config, experiment.head
     single = replace(config.simulation, n_sources=(1, 1))
-    own = "family of heads" if family else "head model"
+    own = "family of heads" if config.family.skull_s_m else "head model"
     result: dict[str, Any] = {
-        "data": f"{N_SAMPLES} simulated samples a set, new, but from the training's own {own} and "
+        "data": f"{N_SAMPLES} new simulated samples per set, but from the training's own {own} and "
         "noise (an inverse crime: expect worse on another head)",
     }
     for name, simulation in (("single", single), ("multi", config.simulation)):
         rng = np.random.default_rng([config.seed, 2])
-        simulator.config = simulation
-        batch = simulator.batch(N_SAMPLES, rng)
+        batch = experiment.simulator.with_config(simulation).batch(N_SAMPLES, rng)
         maps = infer(batch.eeg)
         areas = np.array(
             [

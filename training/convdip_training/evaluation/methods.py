@@ -1,14 +1,11 @@
-"""The model under test and its rivals, all with one signature: an ERP in, a source map out."""
+"""The model and the baseline methods, all with one signature: an ERP in, a source map out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from convdip.bundle import Bundle
-from convdip.live.network import Network
-from convdip.live.scale import scale_to_eeg
 from numpy.typing import NDArray
 
 from convdip_training.anatomy.forward import free_lead_field
@@ -17,13 +14,14 @@ from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
-from convdip_training.config import config_of_card
+from convdip_training.evaluation.as_live import imager_of
+from convdip_training.experiment import Experiment
 
 Method = Callable[[Erp], NDArray[np.floating]]
 
 FREE_LCMV = "LCMV free"
 RANDOM_MAP, ZERO_MAP = "random map", "zero map"
-# Those that give dipole moments; the others give statistics, whose MSE would mean nothing.
+# These give statistics instead of dipole moments, so that their MSE would mean nothing.
 GIVE_NO_MOMENTS = ("LCMV", FREE_LCMV, "sLORETA", "dSPM", RANDOM_MAP)
 
 
@@ -36,36 +34,33 @@ class Model:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._head = bundle.head
-        self._network = Network(bundle.model, bundle.head, "cpu")
+        self._imager = imager_of(bundle)
 
     def __call__(self, erp: Erp) -> NDArray[np.float32]:
         """Return the source map at the peak, in A·m."""
-        eeg = erp.average[None, erp.peak].astype(np.float32)
-        takes_image = self._network.takes == "topography"
-        maps = self._network(eeg @ self._head.interpolation.T if takes_image else eeg)
-        sources, _ = scale_to_eeg(maps, eeg, self._head.lead_field)
-        return np.asarray(sources[0])
+        frame = self._imager(erp.average[None, erp.peak])
+        return np.asarray(frame.moments_nam[0] * np.float32(1e-9))
 
 
 def method_names(bundle: Bundle, quick: bool) -> list[str]:
     """Return what `build_methods` builds, in the order of the tables."""
     free = [] if quick else [FREE_LCMV]
-    rivals = ["eLORETA", "LCMV", *free, "cMEM", "sLORETA", "dSPM", "γ-MAP"]
-    # A model that is itself exported from one of the rivals is told apart from it.
-    taken = (*rivals, RANDOM_MAP, ZERO_MAP)
-    return [f"{bundle.name} (model)" if bundle.name in taken else bundle.name, *rivals]
+    baselines = ["eLORETA", "LCMV", *free, "cMEM", "sLORETA", "dSPM", "γ-MAP"]
+    # A model that is itself exported from one of the baseline methods is told apart from it.
+    taken = (*baselines, RANDOM_MAP, ZERO_MAP)
+    return [f"{bundle.name} (model)" if bundle.name in taken else bundle.name, *baselines]
 
 
-def build_methods(bundle: Bundle, quick: bool, cache: Path) -> dict[str, Method]:
-    """Return the model and its rivals by name; all have the model's head.
+def build_methods(bundle: Bundle, experiment: Experiment, quick: bool) -> dict[str, Method]:
+    """Return the model and the baseline methods by name; all have the model's head.
 
     Parameters
     ----------
     bundle : Bundle
+    experiment : Experiment
+        The bundle's own.
     quick : bool
-        Leave out what needs another head solved: LCMV with free orientations.
-    cache : Path
+        Leave out LCMV with free orientations, which needs a lead field of its own.
     """
     head = bundle.head
     names = method_names(bundle, quick)
@@ -79,5 +74,5 @@ def build_methods(bundle: Bundle, quick: bool, cache: Path) -> dict[str, Method]
         "γ-MAP": GammaMap(head),
     }
     if not quick:
-        methods[FREE_LCMV] = Lcmv(head, free_lead_field(config_of_card(bundle.card).head, cache))
+        methods[FREE_LCMV] = Lcmv(head, free_lead_field(experiment.config.head, experiment.cache))
     return {name: methods[name] for name in names}

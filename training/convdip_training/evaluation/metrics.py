@@ -29,7 +29,7 @@ Map = NDArray[np.floating]
 CLOSE_SHARE, FAR_SHARE = 0.2, 0.5
 MAXIMUM_SHARE = 0.2
 MAXIMUM_RADIUS_M = 0.03
-# The earth is moved between so many places, some 12 mm apart on the cortex.
+# Number of places that earth is moved between, some 12 mm apart on the cortex.
 N_EARTH_PLACES = 400
 
 
@@ -181,7 +181,7 @@ def local_maxima(values: Map, neighbours: NDArray[np.int64], dipoles_m: Map) -> 
 
     A dipole larger than each of its neighbours is one, if these are on average at least 20 %
     of the map's maximum and no larger local maximum lies within 30 mm. Of equal dipoles the first
-    counts as larger: a truth carried over from another grid has such neighbours now and then.
+    counts as larger: a truth resampled from another grid has such neighbours now and then.
 
     Parameters
     ----------

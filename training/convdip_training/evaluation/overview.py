@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from convdip import Bundle, EegChunk, Imager, match_montage
+from convdip import Bundle, Imager
+from convdip.display.cortex import Hemispheres
+from convdip.display.view import Hemisphere
 from convdip.head import Head
 from convdip.sources.background import background_eeg
 from convdip.sources.patches import patch_dictionary
@@ -13,7 +15,6 @@ from convdip.sources.simulator import SNR
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from convdip_training.cortex import draw_cortex
 from convdip_training.grid import SHAPE
 
 
@@ -38,9 +39,9 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     noise = background_eeg(head, 500, 500.0, np.random.default_rng(seed))
     noise = noise[100:400:100] / noise.std(axis=0).max()
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
-    montage = match_montage(head.channels, ["volts"] * len(head.channels), head.channels)
-    frame = Imager(bundle, montage)(EegChunk(eeg.astype(np.float32), np.arange(3.0)))
+    frame = Imager(head.channels, unit="volts", model=bundle)(eeg)
 
+    draw = Hemispheres(head)
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, 3, width_ratios=(1, 1.5, 1.5))
@@ -50,13 +51,16 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
         axes[row, 0].imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes[row, 0].set(xticks=[], yticks=[], ylabel=region)
         axes[row, 0].set_xlabel(f"±{limit:.0f} µV", fontsize=9)
-        hemisphere = "left" if region.endswith("lh") else "right"
-        draw_cortex(axes[row, 1], head, frame.sources[row], hemisphere)
-        draw_cortex(axes[row, 2], head, truth[row].astype(np.float32), hemisphere)
-        found = int(np.abs(frame.sources[row]).argmax())
+        hemisphere: Hemisphere = "left" if region.endswith("lh") else "right"
+        for ax, values in zip(axes[row, 1:], (frame.moments_nam[row], truth[row]), strict=True):
+            ax.imshow(draw(values, hemisphere))
+            ax.axis("off")
+        found = int(np.abs(frame.moments_nam[row]).argmax())
         distance_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds[row]]) * 1e3
         fit = frame.goodness_of_fit[row]
-        axes[row, 1].set_title(f"{distance_mm:.0f} mm away, fit {fit:.0%}", fontsize=9, y=-0.06)
+        axes[row, 1].set_title(
+            f"localisation error {distance_mm:.0f} mm, fit {fit:.0%}", fontsize=9, y=-0.06
+        )
     for ax, title in zip(
         axes[0], ("one EEG sample, 7×11", "5,124 dipoles, estimated", "truth"), strict=True
     ):

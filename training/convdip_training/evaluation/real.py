@@ -1,7 +1,7 @@
 """Real event-related potentials, imaged by all methods (section 2.7).
 
-Nobody knows where the sources of a real ERP are, but for some the field agrees: there the
-distance of each map's maximum from that place is told.
+The sources of a real ERP are unknown, but for some the field agrees on a position: the distance of
+each map's maximum from it is reported.
 """
 
 from __future__ import annotations
@@ -14,33 +14,23 @@ from typing import Any
 
 import mne
 import numpy as np
+from convdip.display.view import Hemisphere, View
 from convdip.errors import RecordingError
 from convdip.head import Head
 from convdip.live.montage import electrode_name
 from convdip.live.scale import scale_to_eeg
 from convdip.live.topography import average_reference, sphere_centre, spherical_spline
+from convdip.mni import mni_mm
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from convdip_training.anatomy.forward import standard_places_m
+from convdip_training.anatomy.caps import standard_places_m
 from convdip_training.baselines.erp import Erp
-from convdip_training.cortex import View
 from convdip_training.evaluation.methods import FREE_LCMV, Method
 
 log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
-
-# fsaverage's surface coordinates are MNI305; this matrix takes them to MNI152 (FreeSurfer wiki,
-# "CoordinateSystems"). In mm.
-MNI305_TO_MNI152 = np.array(
-    [
-        [0.9975, -0.0073, 0.0176, -0.0429],
-        [0.0146, 1.0009, -0.0024, 1.5496],
-        [-0.0130, -0.0093, 0.9971, 1.1840],
-    ]
-)
-
 
 _OCCIPITO_TEMPORAL = ("fusiform", "inferiortemporal", "middletemporal", "lateraloccipital")
 _PARIETAL = (
@@ -77,7 +67,7 @@ class RealErp:
     start_s: float
     regions: tuple[str, ...]
     place_mni_mm: tuple[float, float, float] | None
-    views: tuple[tuple[str, View], ...]
+    views: tuple[tuple[Hemisphere, View], ...]
 
     @property
     def peak_ms(self) -> float:
@@ -86,7 +76,7 @@ class RealErp:
 
 
 def load_real(head: Head, data: Path) -> list[RealErp]:
-    """Return the real ERPs that are at hand; says which are not.
+    """Return the real ERPs that are at hand, and log which are not.
 
     Parameters
     ----------
@@ -95,11 +85,11 @@ def load_real(head: Head, data: Path) -> list[RealErp]:
         Folder of public recordings; docs/data.md says what is in it and where it is from.
     """
     if lacking := {"P8", "Pz"} - set(head.channels):
-        log.warning("real data: left out, as the model has no %s", " and no ".join(sorted(lacking)))
+        log.warning("real data: skipped, as the model has no %s", " and no ".join(sorted(lacking)))
         return []
     found = [median_nerve(head, "N20", 19.3e-3), median_nerve(head, "P30", 29.6e-3)]
     for pattern in absent(data):
-        log.warning("real data: no %s: left out", data / pattern)
+        log.warning("real data: skipping %s: not found", data / pattern)
     with mne.use_log_level("error"):
         for pattern, load in kinds().items():
             found += [_loaded(load, file, head) for file in sorted(data.glob(pattern))]
@@ -107,7 +97,7 @@ def load_real(head: Head, data: Path) -> list[RealErp]:
 
 
 def kinds() -> dict[str, Callable[[Path, Head], RealErp]]:
-    """Return which files hold what, under the folder of real data."""
+    """Return the loader of each kind of file, by its pattern in the folder of real data."""
     return {
         "evoked/faces_n170/faces-ave.fif": faces,
         "evoked/uci_vep/*-epo.fif": pictures,
@@ -116,7 +106,7 @@ def kinds() -> dict[str, Callable[[Path, Head], RealErp]]:
 
 
 def absent(data: Path) -> list[str]:
-    """Return what is not there of the real data."""
+    """Return the patterns of real data that match no file."""
     return [pattern for pattern in kinds() if not any(data.glob(pattern))]
 
 
@@ -125,8 +115,8 @@ def _loaded(load: Callable[[Path, Head], RealErp], file: Path, head: Head) -> Re
         return load(file, head)
     except Exception as error:  # a foreign file can fail in any way
         raise RecordingError(
-            f"{file} is not what docs/data.md says it is ({error}): put the right file there, or "
-            "remove it, to leave it out"
+            f"{file} is not the file that docs/data.md describes ({error}): replace it, or remove "
+            "it to do without"
         ) from error
 
 
@@ -187,7 +177,7 @@ def pictures(path: Path, head: Head) -> RealErp:
     epochs = mne.read_epochs(path)
     trials = epochs.get_data(picks="eeg")
     names = mne.pick_info(epochs.info, mne.pick_types(epochs.info, eeg=True))["ch_names"]
-    eeg = np.array([_at_electrodes(trial.T, names, head) for trial in trials])
+    eeg = _at_electrodes(trials.swapaxes(1, 2), names, head)
     # There is no sample before the stimulus; nothing happens in the first 50 ms after it.
     n_baseline = int(np.searchsorted(epochs.times, 0.05))
     eeg -= eeg[:, :n_baseline].mean(axis=1, keepdims=True)
@@ -232,15 +222,27 @@ def _at_electrodes(samples: Float, labels: list[str], head: Head) -> Float:
     """Return samples at the model's electrodes, average-referenced, in volts.
 
     Missing electrodes are interpolated from all others, also those that the model has not.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (..., n_channels)
+        In volts.
+    labels : list of str, length n_channels
+    head : Head
+
+    Returns
+    -------
+    eeg : ndarray, shape (..., n_electrodes)
     """
-    known = {electrode_name(label, _ten_five()): i for i, label in enumerate(labels)}
+    electrodes = _ten_five()
+    known = {electrode_name(label, electrodes): i for i, label in enumerate(labels)}
     extra = [name for name in known if name is not None and name not in head.channels]
     names = (*head.channels, *extra)
     places_m = np.array([*standard_places_m(names).values()], np.float32)
     missing = [i for i, name in enumerate(names) if name not in known]
     there = [i for i, name in enumerate(names) if name in known]
     spline = spherical_spline(places_m, missing)[: head.n_electrodes, there]
-    recorded = samples[:, [known[names[i]] for i in there]]
+    recorded = samples[..., [known[names[i]] for i in there]]
     return np.asarray(recorded @ (average_reference(head.n_electrodes) @ spline).T)
 
 
@@ -265,7 +267,7 @@ def _extreme(
 def image_real(
     erps: list[RealErp], methods: dict[str, Method], head: Head, is_template: bool
 ) -> list[dict[str, Any]]:
-    """Image real ERPs by all methods and tell where each puts its maximum.
+    """Image real ERPs by all methods and report where each map has its maximum.
 
     Parameters
     ----------
@@ -273,10 +275,10 @@ def image_real(
     methods : dict of callable
     head : Head
     is_template : bool
-        The head is fsaverage, so that its coordinates are MNI's.
+        Whether the head is fsaverage, whose coordinates are MNI coordinates.
     """
     rows = []
-    # One thread, so that sums are rounded alike however many cores there are.
+    # One thread: with more, the order of sums would depend on the number of cores.
     with threadpool_limits(1):
         maps = [{name: method(real.erp) for name, method in methods.items()} for real in erps]
     for real, map_of in zip(erps, maps, strict=True):
@@ -307,8 +309,3 @@ def image_real(
             row["methods"][name] = entry
         rows.append(row)
     return rows
-
-
-def mni_mm(place_m: NDArray[np.float32]) -> Float:
-    """Return a place of fsaverage's surface in MNI152 coordinates."""
-    return np.asarray(MNI305_TO_MNI152 @ np.append(place_m.astype(float) * 1e3, 1.0))

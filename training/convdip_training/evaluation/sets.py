@@ -1,7 +1,7 @@
 """The evaluation sets: whole ERPs simulated on the alternative head (section 2.2.2).
 
-A sample depends on its set's seed and its number alone, so any part of a set can be made
-anywhere and in any order.
+A sample depends only on its set's seed and its number, so any part of a set can be made anywhere
+and in any order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from convdip.sources.patches import mesh_adjacency, patch_dictionary
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.family import N_PLACES, Family, nearest_mean, to_model
+from convdip_training.anatomy.families import N_PLACES, Family
+from convdip_training.anatomy.resample import nearest_mean, to_model
 from convdip_training.baselines.erp import Erp
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M, N_NEIGHBOURS, SKULL_S_M
 
@@ -49,9 +50,9 @@ class SetConfig:
     strict : bool
         Irregular patches of unequal strength.
     repaired : tuple of int
-        Fewest and most electrodes that are interpolated from the others.
+        Fewest and most interpolated electrodes.
     skulls_s_m : tuple of float
-        Of the family of heads that each sample draws its own from; none: the AGM itself.
+        Of the family that each sample's head is drawn from; none: the AGM itself.
     """
 
     name: str
@@ -68,7 +69,7 @@ class SetConfig:
 SINGLE = SetConfig("single", "one source", (1, 1))
 MULTI = SetConfig("multi", "1–10 sources", (1, 10))
 NOISE = SetConfig("noise", "1–5 sources, SNR 0.5–20", (1, 5), snr=(0.5, 20.0))
-# For choices, never for results: the AGM's skull, but other caps than the other sets'.
+# For choices, never for results: the AGM's skull, but other caps than those of the other sets.
 VALIDATION = SetConfig("validation", "1–5 sources, for choices", (1, 5), skulls_s_m=(SKULL_S_M,))
 STRICT = SetConfig(
     "strict",
@@ -81,11 +82,11 @@ STRICT = SetConfig(
     repaired=(1, 1),
     skulls_s_m=FAMILY_SKULL_S_M,
 )
-# The paper's sources, and what goes wrong in a lab; the report groups by each of it.
+# The paper's sources, and what goes wrong in a lab; the report groups samples by each.
 ROBUST = SetConfig(
     "robust",
     "robustness: 1–5 sources, another skull and cap for each sample, SNR 1–20, up to three "
-    "electrodes repaired",
+    "electrodes interpolated",
     (1, 5),
     snr=(1.0, 20.0),
     repaired=(0, 3),
@@ -107,9 +108,9 @@ class Sample:
         Neighbourhood order of the first patch.
     snr : float
     skull_s_m : float
-        Conductivity of the skull; NaN where the head is the AGM itself.
+        Conductivity of the skull; NaN if the head is the AGM itself.
     n_repaired : int
-        Electrodes that were interpolated.
+        Number of interpolated electrodes.
     noise_v : float
         Of one trial, in volts: the SD of a channel whose SD in the pool of noise is 1.
     """
@@ -138,7 +139,7 @@ class SampleSet:
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
         The largest channel SD of each segment is 1.
     family : Family, optional
-        The heads of a set that draws one for each sample.
+        For a set that draws a head for each sample.
     """
 
     def __init__(
@@ -225,7 +226,7 @@ class SampleSet:
         """Return a patch grown dipole by dipole at random places of its border.
 
         It has as many dipoles as a hexagon of that order. Half of these patches are almost
-        level, half fall off as the paper's do.
+        level, half fall off like the paper's.
         """
         size = 3 * order * (order + 1) + 1
         mesh = self._adjacency

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 Float = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def permutation_test(
 
 
 def bootstrap_intervals(values: Float, rng: np.random.Generator) -> tuple[Float, Float]:
-    """Return 95 % percentile bootstrap intervals of mean and median.
+    """Return 95 % percentile bootstrap intervals of mean and median, from the same resamples.
 
     Parameters
     ----------
@@ -104,10 +105,18 @@ def bootstrap_intervals(values: Float, rng: np.random.Generator) -> tuple[Float,
     Returns
     -------
     of_mean, of_median : ndarray, shape (2,)
+        The value itself, twice, where there is only one.
     """
-    resampled = values[rng.integers(len(values), size=(N_RESAMPLES, len(values)))]
-    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    return (
-        np.quantile(resampled.mean(axis=1), ends),
-        np.quantile(np.median(resampled, axis=1), ends),
+    if values.size == 1:
+        return np.repeat(values, 2), np.repeat(values, 2)
+    found = bootstrap(
+        (values,),
+        lambda resampled, axis: (resampled.mean(axis=axis), np.median(resampled, axis=axis)),
+        n_resamples=N_RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        vectorized=True,
+        rng=rng,
     )
+    of_mean, of_median = np.transpose(found.confidence_interval)
+    return of_mean, of_median

@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 from convdip_training.config import NetworkConfig
 from convdip_training.grid import SHAPE
 from convdip_training.networks.convdip import PeakNormalization
+from convdip_training.whitening import whitening_matrix
 
 Float = NDArray[np.float32]
 
-# Share of the largest variance that whitening takes to be everywhere: the lead field of another
-# head differs from the model's in the quietest directions most.
+# Share of the largest variance that whitening adds everywhere: another head's lead field differs
+# most from the model's in the quietest directions.
 LEAST_VARIANCE = 0.02
 # 1 − (u·t)² is never quite 0; where training starts, and it goes on from there.
 MISFIT = 0.02
@@ -246,7 +247,7 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
     head : Head
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
     """
-    whitener = whitening_matrix(noise)
+    whitener = whitening_matrix(noise, LEAST_VARIANCE)
     network = MatchedConvDip(
         head.n_dipoles,
         len(whitener),
@@ -275,17 +276,6 @@ def set_filters(
     for filters, order in zip(network.scores.filters, config.filter_orders, strict=True):
         filters.assign(matched_filters(head, whitener, order))
     network.scores.cortex.assign(head.is_cortex.astype(np.float32))
-
-
-def whitening_matrix(noise: Float) -> NDArray[np.float64]:
-    """Return the matrix that makes noise white, shape (n_electrodes − 1, n_electrodes).
-
-    The average reference leaves one direction empty.
-    """
-    covariance = np.cov(noise.reshape(-1, noise.shape[-1]), rowvar=False)
-    variances, directions = np.linalg.eigh(covariance)
-    scale = np.sqrt(variances[1:] + LEAST_VARIANCE * variances[-1])
-    return np.asarray((directions[:, 1:] / scale).T)
 
 
 def matched_filters(head: Head, whitener: NDArray[np.float64], order: int) -> Float:

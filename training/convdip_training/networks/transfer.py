@@ -1,8 +1,8 @@
-"""From a trained model to another head (section 4.7): everything but the output is kept.
+"""Transfer of a trained model to another head (section 4.7): everything but the output is kept.
 
-What the dense layers know of EEG holds on any head; what each dipole's EEG looks like does not. So
-the matched filters are made anew from the new head's lead field, and each of its dipoles starts
-from what the nearest dipole of the old head had learnt. A tenth of the training is enough then.
+What the dense layers have learnt about EEG holds on any head; the EEG of each dipole does not. So
+the matched filters are computed anew from the new head's lead field, and each of its dipoles starts
+from what the nearest dipole of the old head has learnt. A tenth of the training is then enough.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from convdip_training.networks.matched import build_matched, set_filters
 
 Float = NDArray[np.float32]
 
-# What a training from a bundle takes of the samples and of the learning rate of the full one.
+# Shares of the full training's samples and learning rate.
 SAMPLES_SHARE = 0.1
 LEARNING_RATE_SHARE = 0.5
 
 
 def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
-    """Return the experiment that carries a model over to another head.
+    """Return the configuration that transfers a model to another head.
 
     Parameters
     ----------
     bundle : Bundle
     head : HeadConfig
-        Of the new head; electrodes must be the bundle's.
+        The new head's; electrodes must be the bundle's.
 
     Raises
     ------
     ConfigError
-        If the bundle's network is not of the kind that can be carried over.
+        If the bundle's network is not of the kind that can be transferred.
     """
     full = config_of_card(bundle.card)
     if full.network.kind != "matched":
         raise ConfigError(
             f"the model {bundle.name} has the paper's layers, whose weights are merged in its ONNX "
-            "file: expected one of kind 'matched', such as convdip-fsaverage31"
+            "file: expected a model of kind 'matched', such as convdip-fsaverage31"
         )
     if full.simulation.signs != "random":
         raise ConfigError(
@@ -65,8 +65,8 @@ def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
     return replace(full, name=name, head=head, fit=shorter, start=start)
 
 
-def carried_over(bundle: Bundle, config: TrainingConfig, head: Head, noise: Float) -> keras.Model:
-    """Return a bundle's network with its output replaced by one for another head.
+def transferred(bundle: Bundle, config: TrainingConfig, head: Head, noise: Float) -> keras.Model:
+    """Return a bundle's network with its output replaced for another head.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def carried_over(bundle: Bundle, config: TrainingConfig, head: Head, noise: Floa
     config : TrainingConfig
         From `transfer_config`.
     head : Head
-        The new one.
+        The new head.
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
     """
     network = build_matched(config.network, head, noise)
@@ -86,7 +86,7 @@ def carried_over(bundle: Bundle, config: TrainingConfig, head: Head, noise: Floa
     nearest = nearest_dipoles(bundle.head, head)
     for weight in (scores.embedding, scores.bias):
         weight.assign(stored_weight(bundle, weight_name(weight))[nearest])
-    # The filters look for the new head's topographies, as the old network whitens them.
+    # The filters match the new head's topographies, whitened as the old network whitens EEG.
     whitening = stored_weight(bundle, weight_name(network.whitening.kernel))
     whitener = whitening.T.astype(float) @ head.interpolation.astype(float)
     set_filters(network, config.network, head, whitener)
@@ -94,7 +94,7 @@ def carried_over(bundle: Bundle, config: TrainingConfig, head: Head, noise: Floa
 
 
 def weight_name(weight: keras.Variable) -> str:
-    """Return layer and weight, such as ``narrow/kernel``; the path before it varies."""
+    """Return layer and weight, such as ``narrow/kernel``, without the part that varies."""
     return "/".join(weight.path.split("/")[-2:])
 
 
@@ -104,7 +104,7 @@ def stored_weight(bundle: Bundle, name: str) -> Float:
     Raises
     ------
     ConfigError
-        If the file does not name it.
+        If the file has no constant of that name.
     """
     constants = _constants(bundle.model)
     if name in constants:
@@ -112,8 +112,8 @@ def stored_weight(bundle: Bundle, name: str) -> Float:
     if f"{name}.T" in constants:
         return constants[f"{name}.T"].T
     raise ConfigError(
-        f"the model {bundle.name} does not name its weight {name!r}: expected a bundle that "
-        "'convdip-train export' wrote"
+        f"the model {bundle.name} does not name its weight {name!r}: expected a bundle exported by "
+        "convdip_training"
     )
 
 
@@ -127,7 +127,7 @@ def _constants(model: bytes) -> dict[str, Float]:
 def nearest_dipoles(old: Head, new: Head) -> NDArray[np.intp]:
     """Return the old head's dipole nearest to each of the new head's.
 
-    The two heads are laid over each other by their electrodes first, with an affine transform.
+    The two heads are first aligned by their electrodes, with an affine transform.
     """
     points = np.column_stack([new.electrodes_m, np.ones(new.n_electrodes)])
     to_old = np.linalg.lstsq(points, old.electrodes_m, rcond=None)[0]

@@ -1,0 +1,155 @@
+"""What is painted over the cortex: names of the views, colour scale, labels, banner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
+
+from convdip.display.colours import Rgb, grey
+from convdip.display.theme import Theme
+
+BAR_WIDTH = 14
+
+
+@dataclass(frozen=True)
+class CortexFrame:
+    """What the cortex shows.
+
+    Attributes
+    ----------
+    moments_nam : ndarray, shape (n_dipoles,)
+    strength : ndarray, shape (n_dipoles,)
+        As shares of the colour scale.
+    limit : float
+        End of the scale.
+    unit : str
+        Of the scale.
+    scale : str
+        How its end was found, in words.
+    threshold : float
+        Share of the scale below which nothing is drawn.
+    pinned : int or None
+        Region with an outline.
+    truth : int or None
+        Dipole of the simulated source that is active.
+    banner : str
+        Why the picture is grey; empty if it is not.
+    """
+
+    moments_nam: NDArray[np.float32]
+    strength: NDArray[np.float32]
+    limit: float
+    unit: str
+    scale: str
+    threshold: float
+    pinned: int | None
+    truth: int | None
+    banner: str
+
+
+def scale_width(theme: Theme) -> int:
+    """Return the width in pixels, right of the cortex, that the colour scale needs."""
+    font = QFont()
+    font.setPointSizeF(theme.points)
+    return max(QFontMetrics(font).horizontalAdvance("baseline") + 8, 64)
+
+
+class Overlay:
+    """Paints over a cortex.
+
+    Parameters
+    ----------
+    painter : QPainter
+    size : QSizeF
+        Of the widget.
+    theme : Theme
+    """
+
+    def __init__(self, painter: QPainter, size: QSizeF, theme: Theme) -> None:
+        self._painter, self._theme = painter, theme
+        self._width, self._height = size.width(), size.height()
+
+    def name_view(self, corner: QPointF, name: str) -> None:
+        """Write the name of a view into its upper left corner."""
+        self._painter.setPen(QColor(self._theme.dim))
+        self._painter.drawText(corner + QPointF(8, self._painter.fontMetrics().height()), name)
+
+    def mark_truth(self, places: Sequence[QPointF]) -> None:
+        """Mark the simulated source with a ring that is visible on every colour."""
+        for place in places:
+            for colour, width in (("black", 5.0), ("white", 2.0)):
+                self._painter.setPen(QPen(QColor(colour), width))
+                self._painter.drawEllipse(place, 13.0, 13.0)
+            self._label(place + QPointF(18, 4), "simulated source")
+
+    def draw_scale(self, frame: CortexFrame, table: Rgb) -> None:
+        """Draw the colour scale with its values.
+
+        Parameters
+        ----------
+        frame : CortexFrame
+        table : ndarray, shape (256, 3)
+            Colours of 0 to 1.
+        """
+        painter, height = self._painter, self._height * 0.6
+        top, left = (self._height - height) / 2, self._width - scale_width(self._theme) + 8
+        colours = grey(table) if frame.banner else table
+        rows = (colours[::-1] * 255).astype(np.uint8)
+        n_drawn = round(len(rows) * (1 - frame.threshold))
+        strip = np.ascontiguousarray(rows[:n_drawn, None])
+        image = QImage(strip.data, 1, n_drawn, 3, QImage.Format.Format_RGB888)
+        painter.drawImage(QRectF(left, top, BAR_WIDTH, height * (1 - frame.threshold)), image)
+        painter.setPen(QColor(self._theme.dim))
+        painter.drawRect(QRectF(left, top, BAR_WIDTH, height))
+        painter.setPen(QColor(self._theme.text))
+        middle = painter.fontMetrics().ascent() / 2
+        for share in (0.0, frame.threshold, 0.5, 0.75, 1.0):
+            at = QPointF(left + BAR_WIDTH + 4, top + height * (1 - share) + middle)
+            painter.drawText(at, f"{share * frame.limit:.3g}")
+        line = painter.fontMetrics().height()
+        unit = f"|{frame.unit}|" if frame.unit == "nAm" else frame.unit
+        painter.drawText(QPointF(left - 4, top - line), unit)
+        for number, words in enumerate(frame.scale.split("\n")):
+            painter.drawText(QPointF(left - 4, top + height + (1.6 + number) * line), words)
+
+    def describe_dipole(self, places: Sequence[QPointF], text: str) -> None:
+        """Write a text beside a dipole; into the lower left corner if it is hidden."""
+        if not places:
+            self._label(QPointF(8, self._height - 10), text)
+            return
+        place = places[0]
+        self._painter.setPen(QPen(QColor(self._theme.text), 1.5))
+        self._painter.drawEllipse(place, 4.0, 4.0)
+        width = self._painter.fontMetrics().horizontalAdvance(text)
+        left = max(min(place.x() + 12, self._width - width - 16), 8.0)
+        self._label(QPointF(left, max(place.y() - 12, 24.0)), text)
+
+    def draw_banner(self, text: str) -> None:
+        """Draw a text across the whole cortex."""
+        font = QFont(self._painter.font())
+        font.setPointSizeF(self._theme.points * 1.8)
+        font.setBold(True)
+        self._painter.setFont(font)
+        height = self._painter.fontMetrics().height() * 2.0
+        box = QRectF(0, (self._height - height) / 2, self._width, height)
+        self._painter.fillRect(box, QColor(self._theme.bad))
+        self._painter.setPen(QColor(self._theme.background))
+        self._painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+    def _label(self, at: QPointF, text: str) -> None:
+        painter, metrics = self._painter, self._painter.fontMetrics()
+        box = QRectF(at.x() - 5, at.y() - metrics.ascent() - 3, 0, metrics.height() + 6)
+        box.setWidth(metrics.horizontalAdvance(text) + 10)
+        background = QColor(self._theme.panel)
+        background.setAlpha(225)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(background)
+        painter.drawRoundedRect(box, 4, 4)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QColor(self._theme.text))
+        painter.drawText(at, text)

@@ -1,0 +1,255 @@
+"""An EEG stream as frames: found, imaged, waited for when it is lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pylsl
+
+from convdip.bundle import load_bundle
+from convdip.errors import StreamError
+from convdip.live.backlog import Backlog
+from convdip.live.events import Say, log_event
+from convdip.live.frame import EegChunk, Flags, Frame
+from convdip.live.health import Health
+from convdip.live.imager import Imager
+from convdip.live.inlet import BUFFER_S, Inlet
+from convdip.live.level import LevelCheck
+from convdip.live.sender import POLL_S, only_one, resolve
+from convdip.live.settings import Settings
+from convdip.live.tuning import open_network
+from convdip.streams import EegDescription, Event
+
+log = logging.getLogger(__name__)
+
+# After a candidate was refused, how long until it is looked at again.
+RETRY_S = 0.5
+
+
+def frames(
+    input: str | None = None,  # noqa: A002
+    **settings: Any,
+) -> Generator[Frame, None, None]:
+    """Image an EEG stream in this process, without publishing anything.
+
+    A stream that is lost is waited for; the first frame after it says so in its flags. Leave the
+    loop to stop.
+
+    Parameters
+    ----------
+    input : str, optional
+        Name of the stream; without it, the only EEG stream there is.
+    **settings
+        The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
+        ``max_backlog_s``, ``unit``, ``wait_s``.
+
+    Yields
+    ------
+    frame : Frame
+        As soon as it is imaged: usually one sample, more where several waited.
+
+    Raises
+    ------
+    ConvDipError
+        If a setting, the model, the stream or its montage is not what it should be.
+
+    Examples
+    --------
+    ::
+
+        for frame in convdip.frames(input="MyAmplifier"):
+            print(frame.timestamps[-1], abs(frame.moments_nam[-1]).max(), frame.flags)
+    """
+    stream = Frames(Settings(input=input, **settings))
+    if stream.open():
+        yield from filter(None, stream)
+
+
+class Frames:
+    """The frames of one input stream, through its losses.
+
+    Parameters
+    ----------
+    settings : Settings
+    stop : callable
+        Ends search and iteration when true.
+
+    Attributes
+    ----------
+    say : Say
+        Where events go; at first, to the log.
+    imager : Imager
+    health : Health
+    stream : EegDescription
+        The input; when it is lost, only the same is taken up again.
+    """
+
+    imager: Imager
+    health: Health
+    stream: EegDescription
+
+    def __init__(self, settings: Settings, stop: Callable[[], bool] = lambda: False) -> None:
+        self.say: Say = log_event
+        self._settings = settings
+        self._stop = stop
+
+    def open(self) -> bool:
+        """Load the model and connect to the stream; False if stopped before it was found.
+
+        Raises
+        ------
+        ConvDipError
+            If the model, the stream or its montage is not what it should be.
+        """
+        settings = self._settings
+        # The network first, so that no sample waits for it.
+        bundle = load_bundle(settings.model)
+        network = open_network(bundle, settings.provider, settings.precision)
+        log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
+        found = resolve(settings.input, settings.wait_s, stop=self._stop)
+        if found is None:
+            return False
+        self._inlet = Inlet(found)
+        self.stream = stream = self._inlet.description
+        unit = stream.units if settings.unit is None else settings.unit
+        self.imager = Imager(
+            stream.labels, unit, model=bundle, network=network, clock=pylsl.local_clock
+        )
+        missing = self.imager.montage.missing
+        self._log_input()
+        self._level = LevelCheck(self.imager.montage, stream.sfreq_hz)
+        self._backlog = self._empty_backlog()
+        self._is_resumed = False
+        self.health = Health(stream.sfreq_hz, pylsl.local_clock(), n_bad=len(missing))
+        return True
+
+    def close(self) -> None:
+        """Disconnect from the stream."""
+        self.say = log_event
+        del self._inlet
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        """Yield each frame as soon as it is there, None at least ten times a second in silence.
+
+        What can wait is done when the next one is asked for, once the last one is on its way.
+        """
+        while not self._stop():
+            try:
+                chunk = self._backlog.take(self._inlet)
+            except StreamError as loss:
+                yield from self._outlast(loss)
+                continue
+            if chunk is None:
+                yield None
+            else:
+                yield from self._image(chunk)
+            self._note_backlog()
+        n_unread = self._inlet.n_waiting()
+        self.health.ended(n_unread)
+        text = f"stopping; {n_unread} samples unprocessed"
+        self.say(Event.STOP, text, pylsl.local_clock(), logging.DEBUG, unread=n_unread)
+
+    def _image(self, chunk: EegChunk) -> Iterator[Frame]:
+        frame = self.imager(chunk.samples, chunk.timestamps)
+        backlog = self._backlog
+        missing = self.health.received(chunk.timestamps, backlog.n_dropped)
+        if missing or backlog.is_over or backlog.n_dropped or self._is_resumed:
+            flags = Flags(backlog.is_over, backlog.n_dropped, missing, self._is_resumed)
+            frame = replace(frame, flags=flags)
+            self._is_resumed = False
+        yield frame
+        self._level.at(chunk.samples)
+        if missing and backlog.overflowed:
+            self.health.overflowed(missing)
+            text = f"{missing} samples lost: more than {BUFFER_S} s waited"
+            self.say(Event.OVERFLOW, text, pylsl.local_clock(), logging.ERROR, lost=missing)
+        elif missing:
+            text = f"{missing} samples are missing in the input"
+            self.say(Event.GAP, text, pylsl.local_clock(), logging.WARNING, missing=missing)
+
+    def _note_backlog(self) -> None:
+        """Report an overload, its end, and what was dropped."""
+        was_over, backlog = self.health.is_over, self._backlog
+        self.health.queued(backlog)
+        if not (was_over or backlog.is_over or backlog.n_dropped):
+            return
+        now_s, n_dropped, n_behind = pylsl.local_clock(), backlog.n_dropped, backlog.n_behind
+        if backlog.is_over and not was_over:
+            wait_ms = n_behind / self.stream.sfreq_hz * 1e3
+            text = f"OVERLOAD: {n_behind} samples ({wait_ms:.0f} ms) wait to be imaged"
+            self.say(Event.OVERLOAD, text, now_s, logging.ERROR, waiting=n_behind)
+        if backlog.dropped:  # to the log only as a sum, or an overload of hours would fill it
+            text = f"{n_dropped} samples dropped to image the newest"
+            facts = {"dropped": n_dropped, "stamps": backlog.dropped}
+            self.say(Event.DROPPED, text, now_s, logging.DEBUG, **facts)
+        if was_over and not backlog.is_over:
+            text = f"caught up; {self.health.n_dropped} samples dropped so far"
+            self.say(Event.CAUGHT_UP, text, now_s, logging.WARNING)
+
+    def _outlast(self, loss: StreamError) -> Iterator[None]:
+        """Wait until the lost stream is back, or the end."""
+        now_s, n_unread = pylsl.local_clock(), self._inlet.n_waiting()
+        self.health.ended(n_unread)
+        self.health.lost(now_s)
+        text = f"{loss}, {n_unread} samples unprocessed; waiting for it to come back"
+        self.say(Event.LOST, text, now_s, logging.WARNING, unread=n_unread)
+        self._backlog = self._empty_backlog()
+        yield from self._reopen()
+        now_s = pylsl.local_clock()
+        self.health.restarted(now_s)
+        if not self._stop():
+            self._is_resumed = True
+            text = f"input {self.stream.name} is back"
+            self.say(Event.BACK, text, now_s, logging.WARNING)
+
+    def _reopen(self) -> Iterator[None]:
+        """Look for the lost stream until it is there as it was.
+
+        A stream with other channels, units or another rate is never taken: its samples would
+        go out under a description that is not theirs.
+        """
+        resolver, said = pylsl.ContinuousResolver(), ""
+        while not self._stop():
+            try:
+                found = only_one(resolver, self.stream.name, self.stream.source_id)
+                if found is None:
+                    time.sleep(POLL_S)
+                    yield None
+                    continue
+                inlet = Inlet(found)
+                difference = self.stream.difference(inlet.description)
+            except StreamError as error:  # gone again: liblsl lists a dead stream for a while
+                difference = str(error)
+            if not difference:
+                self._inlet = inlet
+                return
+            if difference != said:
+                log.warning("ignoring stream: %s", difference)
+                said = difference
+            for _ in range(round(RETRY_S / POLL_S)):
+                time.sleep(POLL_S)
+                yield None
+
+    def _empty_backlog(self) -> Backlog:
+        settings = self._settings
+        return Backlog(self.stream.sfreq_hz, settings.overload, settings.max_backlog_s)
+
+    def _log_input(self) -> None:
+        stream, montage = self.stream, self.imager.montage
+        n = self.imager.bundle.head.n_electrodes
+        log.info(
+            "input %s on %s: %g Hz, %d of %d electrodes",
+            stream.name,
+            stream.hostname,
+            stream.sfreq_hz,
+            n - len(montage.missing),
+            n,
+        )
+        if montage.missing:
+            log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
+        if montage.unused:
+            log.info("ignored channels: %s", ", ".join(montage.unused))

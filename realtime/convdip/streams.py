@@ -1,0 +1,352 @@
+"""The LSL streams: names, types and metadata, written and read in one place.
+
+An EEG stream comes in; ``NAME-Sources``, ``NAME-Quality`` and ``NAME-Events`` go out, and the
+simulator adds ``NAME-Truth``. Descriptions follow the XDF conventions
+(``channels/channel/{label, unit, type, location}``). docs/streams.md specifies them for others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+import pylsl
+
+from convdip.head import Head
+
+SOURCES_TYPE = "SourceEstimate"
+QUALITY_HZ = 10.0
+
+# From a sample's time stamp to the end of each stage's work on it; together they are its age.
+STAGES = ("arrival", "preparation", "inference", "scaling", "publishing")
+AGE = "age"
+PERCENTILES = (50, 95, 99)
+
+# The channels of the quality stream, and their units; counts are since the start.
+QUALITY = {
+    "age_now": "ms",
+    **{f"{stage}_p{p}": "ms" for stage in (AGE, *STAGES) for p in PERCENTILES},
+    "rate_in": "Hz",
+    "rate_out": "Hz",
+    "batch": "samples",
+    "backlog": "samples",
+    "overload": "boolean",
+    "dropped": "samples",
+    "overflowed": "samples",
+    "missing": "samples",
+    "stream_losses": "times",
+    "goodness_of_fit": "ratio",
+    "bad_channels": "electrodes",
+}
+
+AS_STATED, NONE = "as stated", "none"
+
+
+class Event(StrEnum):
+    """What ``NAME-Events`` tells of."""
+
+    LOST = "lost"
+    BACK = "back"
+    GAP = "gap"
+    OVERFLOW = "overflow"
+    OVERLOAD = "overload"
+    CAUGHT_UP = "caught up"
+    DROPPED = "dropped"
+    CLOCK = "clock"
+    STOP = "stop"
+
+
+def stream_name(stem: str, which: Literal["Sources", "Quality", "Events", "Truth"]) -> str:
+    """Return the name of one of a service's streams.
+
+    Examples
+    --------
+    >>> stream_name("Lab", "Sources")
+    'Lab-Sources'
+    """
+    return f"{stem}-{which}"
+
+
+@dataclass(frozen=True)
+class EegDescription:
+    """What an EEG stream says of itself.
+
+    Attributes
+    ----------
+    name, source_id, hostname : str
+    labels, units : tuple of str
+        One a channel; empty where the stream does not say.
+    sfreq_hz : float
+        Nominal rate; 0 for an irregular stream.
+    """
+
+    name: str
+    source_id: str
+    hostname: str
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    sfreq_hz: float
+
+    def difference(self, other: EegDescription) -> str:
+        """Say what makes another stream's samples other than this one's; empty for nothing."""
+        for what in ("sfreq_hz", "labels", "units"):
+            mine, others = getattr(self, what), getattr(other, what)
+            if mine != others:
+                return f"stream {other.name!r} has {what} {others}, expected {mine}"
+        return ""
+
+
+def eeg_info(name: str, labels: Sequence[str], rate_hz: float, source_id: str) -> pylsl.StreamInfo:
+    """Describe an EEG stream in microvolts."""
+    info = pylsl.StreamInfo(name, "EEG", len(labels), rate_hz, pylsl.cf_float32, source_id)
+    channels = info.desc().append_child("channels")
+    for label in labels:
+        _append(channels.append_child("channel"), label=label, unit="microvolts", type="EEG")
+    return info
+
+
+def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
+    """Read labels and units from an EEG stream's metadata.
+
+    Both common layouts are understood: ``channels/channel`` and ``channel`` alone, ``label`` and
+    ``name``.
+    """
+    desc = _desc(info)
+    channels = desc.findall("channels/channel") or desc.findall("channel")
+    n = info.channel_count()
+    labels = [(c.findtext("label") or c.findtext("name") or "").strip() for c in channels]
+    units = [(c.findtext("unit") or "").strip() for c in channels]
+    return EegDescription(
+        name=info.name(),
+        source_id=info.source_id(),
+        hostname=info.hostname(),
+        labels=tuple(labels[:n] + [""] * (n - len(labels))),
+        units=tuple(units[:n] + [""] * (n - len(units))),
+        sfreq_hz=info.nominal_srate(),
+    )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where published estimates come from.
+
+    Attributes
+    ----------
+    input_name, input_source_id, input_hostname : str
+        The EEG stream.
+    input_unit : str or None
+        The unit that the user set; None: as the stream states it.
+    model, model_sha256, head_sha256 : str
+        The bundle, and the digests of its ONNX file and its head model.
+    provider, precision : str
+        How the network runs.
+    threads : int
+    interpolated : tuple of str
+        Electrodes that are interpolated.
+    reference, filter : str
+        What was done to the EEG before imaging.
+    """
+
+    input_name: str
+    input_source_id: str
+    input_hostname: str
+    input_unit: str | None
+    model: str
+    model_sha256: str
+    head_sha256: str
+    provider: str
+    precision: str
+    threads: int
+    interpolated: tuple[str, ...] = ()
+    reference: str = "average"
+    filter: str = NONE
+
+
+@dataclass(frozen=True)
+class SourcesDescription:
+    """What a stream of sources says of itself.
+
+    Attributes
+    ----------
+    name : str
+    n_dipoles : int
+    sfreq_hz : float
+    is_float32 : bool
+    provenance : Provenance
+    """
+
+    name: str
+    n_dipoles: int
+    sfreq_hz: float
+    is_float32: bool
+    provenance: Provenance
+
+
+def sources_info(
+    stem: str, head: Head, sfreq_hz: float, provenance: Provenance
+) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Sources``: one channel a dipole, with region and location in mm."""
+    info = pylsl.StreamInfo(
+        stream_name(stem, "Sources"),
+        SOURCES_TYPE,
+        head.n_dipoles,
+        sfreq_hz,
+        pylsl.cf_float32,
+        f"convdip-{stem}-sources",
+    )
+    desc = info.desc()
+    channels = desc.append_child("channels")
+    for label, place_m, region in zip(
+        head.dipole_labels, head.dipoles_m.tolist(), head.atlas.tolist(), strict=True
+    ):
+        channel = channels.append_child("channel")
+        _append(channel, label=label, unit="nAm", type="source", region=head.atlas_names[region])
+        location = channel.append_child("location")
+        for axis, metres in zip("XYZ", place_m, strict=True):
+            location.append_child_value(axis, f"{metres * 1e3:.2f}")
+    _append(
+        desc.append_child("source_space"),
+        frame="MRI surface RAS",
+        location_unit="mm",
+        orientation="fixed, outward normal of the cortex",
+        n_left=head.n_left,
+        n_right=head.n_dipoles - head.n_left,
+        head_sha256=provenance.head_sha256,
+    )
+    _append(
+        desc.append_child("provenance"),
+        input_name=provenance.input_name,
+        input_source_id=provenance.input_source_id,
+        input_hostname=provenance.input_hostname,
+        input_unit=provenance.input_unit or AS_STATED,
+        model=provenance.model,
+        model_sha256=provenance.model_sha256,
+        provider=provenance.provider,
+        precision=provenance.precision,
+        threads=provenance.threads,
+        reference=provenance.reference,
+        filter=provenance.filter,
+        interpolated_channels=", ".join(provenance.interpolated) or NONE,
+    )
+    _append(
+        desc.append_child("timing"),
+        timestamp="of the EEG sample that the estimate was computed from",
+        delay_s=0,
+    )
+    return info
+
+
+def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
+    """Read what `sources_info` wrote; what is not there is empty."""
+    desc = _desc(info)
+
+    def text(key: str, node: str = "provenance") -> str:
+        return (desc.findtext(f"{node}/{key}") or "").strip()
+
+    threads, unit, interpolated = (
+        text("threads"),
+        text("input_unit"),
+        text("interpolated_channels"),
+    )
+    provenance = Provenance(
+        input_name=text("input_name"),
+        input_source_id=text("input_source_id"),
+        input_hostname=text("input_hostname"),
+        input_unit=None if unit in ("", AS_STATED) else unit,
+        model=text("model"),
+        model_sha256=text("model_sha256"),
+        head_sha256=text("head_sha256", "source_space"),
+        provider=text("provider"),
+        precision=text("precision"),
+        threads=int(threads) if threads.isdecimal() else 0,
+        interpolated=() if interpolated in ("", NONE) else tuple(interpolated.split(", ")),
+        reference=text("reference"),
+        filter=text("filter"),
+    )
+    return SourcesDescription(
+        info.name(),
+        info.channel_count(),
+        info.nominal_srate(),
+        info.channel_format() == pylsl.cf_float32,
+        provenance,
+    )
+
+
+def quality_info(stem: str, input_name: str) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Quality``."""
+    info = pylsl.StreamInfo(
+        stream_name(stem, "Quality"),
+        "QC",
+        len(QUALITY),
+        QUALITY_HZ,
+        pylsl.cf_float32,
+        f"convdip-{stem}-quality",
+    )
+    info.desc().append_child_value("input_name", input_name)
+    channels = info.desc().append_child("channels")
+    for label, unit in QUALITY.items():
+        _append(channels.append_child("channel"), label=label, unit=unit, type="quality")
+    return info
+
+
+def read_quality(row: Sequence[float]) -> dict[str, float]:
+    """Return a sample of the quality stream, by the channels' labels."""
+    return dict(zip(QUALITY, map(float, row), strict=True))
+
+
+def events_info(stem: str) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Events``."""
+    return _markers_info(stream_name(stem, "Events"), f"convdip-{stem}-events")
+
+
+def truth_info(stem: str, source_id: str) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Truth``, the simulated sources."""
+    return _markers_info(stream_name(stem, "Truth"), source_id)
+
+
+@dataclass(frozen=True)
+class EventMessage:
+    """An event.
+
+    Attributes
+    ----------
+    event : str
+        One of `Event`, or a kind that a newer service knows.
+    text : str
+        For people.
+    facts : dict
+        Numbers for programs; which ones depends on the event.
+    """
+
+    event: str
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the marker."""
+        said = {"event": str(self.event), "text": self.text, **self.facts}
+        return json.dumps(said, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, marker: str) -> EventMessage:
+        """Read a marker."""
+        said = json.loads(marker)
+        return cls(said.pop("event"), said.pop("text"), said)
+
+
+def _markers_info(name: str, source_id: str) -> pylsl.StreamInfo:
+    return pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id)
+
+
+def _append(node: pylsl.info.XMLElement, **values: object) -> None:
+    for key, value in values.items():
+        node.append_child_value(key, str(value))
+
+
+def _desc(info: pylsl.StreamInfo) -> ElementTree.Element:
+    desc = ElementTree.fromstring(info.as_xml()).find("desc")
+    return ElementTree.Element("desc") if desc is None else desc

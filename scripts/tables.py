@@ -1,0 +1,336 @@
+"""Fill the tables of the documentation from the JSON files that hold their numbers.
+
+Run by ``scripts/tables``. The numbers come from ``convdip-train evaluate`` and ``convdip bench``;
+what is constant here (targets, the paper's values) is not in those files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from convdip.bench.measure import Line
+from convdip.bench.report import to_table
+from convdip.bundle import DEFAULT_MODEL
+from convdip.markdown import markdown_table
+from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.results import MODEL, PAPER
+from convdip_training.evaluation.scores import NOTHING
+
+ROOT = Path(__file__).parent.parent
+# One folder a model, with its evaluation.json.
+EVALUATIONS = ROOT / "docs" / "evaluations"
+BENCH = ROOT / "docs" / "bench.json"
+PAPERS_MODEL = "convdip-paper"
+USUAL_HZ = 500.0
+
+BLOCK = re.compile(r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Json = dict[str, Any]
+
+# Digits after the point, and what a table's head calls the metric.
+SHOWN = {
+    "auc": (3, "AUC"),
+    "average_precision": (2, "average precision"),
+    "peak_error": (1, "error of the maximum, mm"),
+    "maxima_error": (1, "error of all maxima, mm"),
+    "found": (0, "found, %"),
+    "ghosts": (2, "ghosts a sample"),
+    "emd": (1, "EMD, mm"),
+    "nmse": (4, "nMSE"),
+    "relative_nmse": (2, "relative nMSE"),
+}
+SET_TITLES = {
+    "single": "one source",
+    "multi": "1–10 sources",
+    "noise": "1–5 sources, SNR 0.5–20",
+    "robust": "robustness: another skull and cap for each sample",
+    "strict": "stricter: other shapes, unequal strengths, recorded noise",
+}
+
+
+@cache
+def evaluation(model: str) -> Json:
+    """Return what ``convdip-train evaluate`` found."""
+    path = EVALUATIONS / model / "evaluation.json"
+    found: Json = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def bench() -> Json:
+    """Return what ``convdip bench --json`` found."""
+    found: Json = json.loads(BENCH.read_text(encoding="utf-8"))
+    return found
+
+
+def number(value: float | None, metric: str) -> str:
+    """Return a number as the tables show it."""
+    return "–" if value is None else f"{value:.{SHOWN[metric][0]}f}"
+
+
+def means(group: Json, metric: str) -> dict[str, float]:
+    """Return each method's mean, of those that have one."""
+    found = {}
+    for method, row in group["methods"].items():
+        if row.get(metric) and row[metric]["mean"] is not None:
+            found[method] = row[metric]["mean"]
+    return found
+
+
+def best_baseline(group: Json, metric: str) -> tuple[str, float]:
+    """Return the best method but ours and the empty maps."""
+    found = {
+        method: mean
+        for method, mean in means(group, metric).items()
+        if method not in (DEFAULT_MODEL, PAPERS_MODEL, *NOTHING)
+    }
+    pick = max if METRICS[metric].best == "high" else min
+    best = pick(found, key=lambda method: found[method])
+    return best, found[best]
+
+
+def machine() -> str:
+    """Say where and when the benchmark ran."""
+    stated = bench()["machine"]
+    gpu = "no GPU" if stated["gpu"] == "none" else stated["gpu"]
+    return f"{stated['date']}, {stated['processor']}, {gpu}, commit {stated['commit']}"
+
+
+def headlines() -> str:
+    """Return five numbers for the README."""
+    ours = evaluation(DEFAULT_MODEL)
+    lines = bench()["lines"]
+    age = next(line for line in lines if line["numbers"].get("rate_hz") == USUAL_HZ)
+    ratio = next(
+        line["numbers"]
+        for line in lines
+        if isinstance(bare := line["numbers"].get("bare"), dict) and bare["rate_hz"] == USUAL_HZ
+    )
+    median_ms, p99_ms = age["numbers"]["age_ms_median"], age["numbers"]["age_ms_p99"]
+    target = age["bar"].replace("99 %", "p99") + ("" if age["met"] else ": **missed**")
+    quick = " --quick" if bench()["arguments"]["quick"] else ""
+    timed = f"`convdip bench{quick}`, {machine()}"
+    card = json.loads((ROOT / "models" / DEFAULT_MODEL / "card.json").read_text(encoding="utf-8"))
+    if card["sha256"]["model.onnx"] != ours["model"]["sha256"]:
+        raise SystemExit(f"{DEFAULT_MODEL} was trained again: evaluate it, then fill the tables")
+    n = ours["sets"]["single"]["n"]
+    scored = f"`convdip-train evaluate`, {n:,} samples, model of {card['date']}"
+    rows = [
+        [
+            "age at 500 Hz: EEG time stamp → a client has all 5,124 moments",
+            f"median {median_ms:.2f} ms, p99 {p99_ms:.2f} ms (target: {target})",
+            timed,
+        ],
+        [
+            "the same, over a bare relay (two LSL hops, one network run)",
+            f"{ratio['ratio']:.2f} × the median",
+            "the same run",
+        ],
+    ]
+    for key, metric, what in (
+        ("single", "auc", "AUC, one source"),
+        ("multi", "auc", "AUC, 1–10 sources"),
+        ("single", "peak_error", "localisation error, one source"),
+    ):
+        entry = ours["sets"][key]
+        row, unit = entry["methods"][DEFAULT_MODEL][metric], METRICS[metric].unit
+        unit = unit and f" {unit}"
+        best, theirs = best_baseline(entry, metric)
+        rows.append(
+            [
+                what,
+                f"{number(row['mean'], metric)}{unit} (best baseline method: {best}, "
+                f"{number(theirs, metric)}{unit})",
+                scored,
+            ]
+        )
+        scored = "the same run"
+    return markdown_table(["", "measured", "by"], rows) + (
+        "\n\nThe last three are for simulated, positive sources: see the first limit."
+    )
+
+
+def performance() -> str:
+    """Return the benchmark's own table."""
+    lines = [Line(**line) for line in bench()["lines"]]
+    rows = [re.sub(r" +", " ", row) for row in to_table(lines).splitlines()]
+    rows[1] = "| --- | --- | --- | --- |"
+    quick = " --quick" if bench()["arguments"]["quick"] else ""
+    return "\n".join(rows).replace("| NO |", "| **no** |") + (
+        f"\n\n(`convdip bench{quick} --json`, {machine()}.)"
+    )
+
+
+def accuracy() -> str:
+    """Compare all methods on the paper's two sets, with the paper's values."""
+    columns = [
+        ("single", metric) for metric in ("auc", "average_precision", "peak_error", "emd", "nmse")
+    ] + [
+        ("multi", metric)
+        for metric in ("auc", "average_precision", "maxima_error", "found", "ghosts", "emd")
+    ]
+    ours, papers = evaluation(DEFAULT_MODEL), evaluation(PAPERS_MODEL)
+    said = {(key, metric): values for key, group, metric, values in PAPER if group is None}
+    # The baseline methods' numbers are the same in both files, but for the model's own row.
+    entries = {key: dict(ours["sets"][key]["methods"]) for key in ("single", "multi")}
+    for key, entry in entries.items():
+        entry[PAPERS_MODEL] = papers["sets"][key]["methods"][PAPERS_MODEL]
+    methods = [DEFAULT_MODEL, PAPERS_MODEL]
+    by_auc = means({"methods": entries["multi"]}, "auc")
+    methods += sorted(by_auc.keys() - {*methods, *NOTHING}, key=lambda m: -by_auc[m])
+    methods += NOTHING
+    header, best = [""], {}
+    previous = ""
+    for key, metric in columns:
+        is_void = metric in ours["sets"][key]["won_by_nothing"]["mean"]
+        title = SHOWN[metric][1] + (" ⚠" if is_void else "")
+        header.append(title if key == previous else f"{SET_TITLES[key]}: {title}")
+        previous = key
+        if not is_void:
+            pick = max if METRICS[metric].best == "high" else min
+            found = means({"methods": entries[key]}, metric)
+            best[key, metric] = pick(found, key=lambda method: found[method])
+    rows = []
+    for method in methods:
+        cells = [f"[{method}](../models/{method}/card.md)" if method in methods[:2] else method]
+        for key, metric in columns:
+            row = entries[key][method][metric]
+            cell = number(row["mean"] if row else None, metric)
+            if best.get((key, metric)) == method:
+                cell = f"**{cell}**"
+            name = {PAPERS_MODEL: MODEL}.get(method, method)
+            paper = said.get((key, metric), {}).get(name)
+            cells.append(f"{cell} *{paper}*" if paper else cell)
+        rows.append(cells)
+    return markdown_table(header, rows)
+
+
+def sets() -> str:
+    """Compare the shipped model with the best baseline method on each set."""
+    rows = []
+    for key, entry in evaluation(DEFAULT_MODEL)["sets"].items():
+        cells = [SET_TITLES[key], f"{entry['n']:,}"]
+        for metric in ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd"):
+            row = entry["methods"][DEFAULT_MODEL][metric]
+            best, theirs = best_baseline(entry, metric)
+            cells.append(f"{number(row['mean'], metric)} / {number(theirs, metric)} ({best})")
+        rows.append(cells)
+    metrics = ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd")
+    return markdown_table(["set", "samples", *(SHOWN[metric][1] for metric in metrics)], rows)
+
+
+def targets() -> str:
+    """Compare what was aimed at with what came of it."""
+    rows = []
+    for key, metric, statistic, target in (
+        ("single", "auc", "mean", 0.985),
+        ("single", "average_precision", "mean", None),
+        ("single", "emd", "mean", None),
+        ("single", "peak_error", "mean", 5.5),
+        ("single", "relative_nmse", "median", 0.35),
+        ("multi", "auc", "mean", 0.88),
+        ("multi", "average_precision", "mean", None),
+        ("multi", "emd", "mean", None),
+        ("multi", "maxima_error", "mean", 24.0),
+        ("multi", "found", "mean", 73.0),
+        ("multi", "ghosts", "mean", 0.55),
+        ("multi", "relative_nmse", "median", 0.65),
+    ):
+        entry = evaluation(DEFAULT_MODEL)["sets"][key]
+        value = entry["methods"][DEFAULT_MODEL][metric][statistic]
+        best, theirs = best_baseline(entry, metric)
+        if statistic == "median":
+            theirs = entry["methods"][best][metric]["median"]
+        high = METRICS[metric].best == "high"
+        bar = theirs if target is None else target
+        is_met = value >= bar if high else value <= bar
+        sign = "≥" if high else "≤"
+        rows.append(
+            [
+                SET_TITLES[key],
+                SHOWN[metric][1] + (", median" if statistic == "median" else ""),
+                "the best of all" if target is None else f"{sign} {target:g}",
+                number(value, metric),
+                f"{number(theirs, metric)} ({best})",
+                "yes" if is_met else "**no**",
+            ]
+        )
+    rows += group_targets()
+    return markdown_table(["set", "", "target", "model", "best baseline method", "met"], rows)
+
+
+def group_targets() -> Iterator[list[str]]:
+    """Yield the targets that hold for each group of samples."""
+    single, multi = (evaluation(DEFAULT_MODEL)["sets"][key] for key in ("single", "multi"))
+    behind, n_groups = [], 0
+    for levels in single["groups"].values():
+        for level, group in levels.items():
+            n_groups += 1
+            best, theirs = best_baseline(group, "peak_error")
+            ours = means(group, "peak_error")[DEFAULT_MODEL]
+            if theirs < ours:
+                behind.append(f"{level}: {best} by {ours - theirs:.2f} mm")
+    yield [
+        SET_TITLES["single"],
+        "error of the maximum, by extent and by depth",
+        "the best in each group",
+        f"in {n_groups - len(behind)} of {n_groups}",
+        "; ".join(behind) or "–",
+        "**no**" if behind else "yes",
+    ]
+    ours, theirs = (
+        [means(group, "maxima_error")[method] for group in multi["groups"]["sources"].values()]
+        for method in (DEFAULT_MODEL, "LCMV")
+    )
+    is_met = all(mine < other for mine, other in zip(ours, theirs, strict=True))
+    yield [
+        SET_TITLES["multi"],
+        "error of all maxima, with " + ", ".join(multi["groups"]["sources"]) + " sources",
+        "below LCMV",
+        ", ".join(number(value, "maxima_error") for value in ours),
+        "LCMV " + ", ".join(number(value, "maxima_error") for value in theirs),
+        "yes" if is_met else "**no**",
+    ]
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "headlines": headlines,
+    "performance": performance,
+    "accuracy": accuracy,
+    "sets": sets,
+    "targets": targets,
+}
+
+
+def fill(text: str) -> str:
+    """Return a page with its tables made anew."""
+    return BLOCK.sub(lambda block: f"{block[1]}{TABLES[block['name']]()}\n{block[3]}", text)
+
+
+def main() -> int:
+    """Fill all pages, or say which are stale."""
+    is_check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not is_check:
+        print("usage: scripts/tables [--check]", file=sys.stderr)
+        return 2
+    stale = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        before = page.read_text(encoding="utf-8")
+        after = fill(before)
+        if after != before:
+            stale.append(page.relative_to(ROOT))
+            if not is_check:
+                page.write_text(after, encoding="utf-8")
+    for page in stale:
+        print(f"{page}: {'stale; run scripts/tables' if is_check else 'tables written'}")
+    return 1 if stale and is_check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

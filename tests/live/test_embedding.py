@@ -1,0 +1,240 @@
+"""The service inside a host program: real streams, in this process."""
+
+import gc
+import os
+import signal
+import threading
+import time
+from itertools import islice
+
+import convdip
+import numpy as np
+import pylsl
+import pytest
+from convdip.errors import BundleError, ConfigError, StreamError
+from convdip.live.sender import resolve
+from convdip.sources.player import eeg_outlet
+from threadpoolctl import threadpool_info
+
+SFREQ_HZ = 250.0
+
+
+class Amplifier:
+    """Sends samples whose stamps go on from where they were."""
+
+    def __init__(self, name):
+        self.labels = convdip.load_bundle().head.channels
+        self._name = name
+        self._next_s = pylsl.local_clock()
+        self._rng = np.random.default_rng(0)
+        self._outlet = eeg_outlet(name, self.labels, SFREQ_HZ, f"id-{name}")
+
+    def send(self, n):
+        samples = (self._rng.standard_normal((n, 31)) * 20).astype(np.float32)
+        stamps = self._next_s + np.arange(n) / SFREQ_HZ
+        self._next_s += n / SFREQ_HZ
+        self._outlet.push_chunk(samples, stamps.tolist())
+        return samples, stamps
+
+    def skip(self, n):
+        self._next_s += n / SFREQ_HZ
+
+    def connected(self):
+        assert self._outlet.wait_for_consumers(20.0)
+
+    def restart(self):
+        del self._outlet
+        time.sleep(0.5)
+        self._outlet = eeg_outlet(self._name, self.labels, SFREQ_HZ, f"id-{self._name}")
+
+
+@pytest.fixture
+def amplifier(unique):
+    return Amplifier(unique)
+
+
+def keep_sending(amplifier, stop):
+    """Send in real time, from a thread, until told to stop."""
+
+    def send():
+        while not stop.is_set():
+            amplifier.send(5)
+            time.sleep(5 / SFREQ_HZ)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def test_the_public_names():
+    assert convdip.__all__ == [
+        "Bundle",
+        "ConvDipError",
+        "Flags",
+        "Frame",
+        "Head",
+        "Imager",
+        "Service",
+        "Summary",
+        "frames",
+        "load_bundle",
+    ]
+    assert all(hasattr(convdip, name) for name in convdip.__all__)
+
+
+def test_frames_are_what_the_imager_gives(amplifier, unique):
+    frames = convdip.frames(input=unique, provider="cpu", precision="fp32")
+    found = []
+    done = threading.Event()
+
+    def receive():
+        for frame in frames:
+            found.append(frame)
+            if sum(len(f.timestamps) for f in found) >= 50:
+                done.set()
+                return
+
+    thread = threading.Thread(target=receive, daemon=True)
+    thread.start()
+    amplifier.connected()
+    samples, stamps = amplifier.send(50)
+    assert done.wait(20)
+    thread.join()
+    frames.close()
+    np.testing.assert_array_equal(np.concatenate([f.timestamps for f in found]), stamps)
+    expected = convdip.Imager(amplifier.labels, provider="cpu", precision="fp32")(samples)
+    moments_nam = np.concatenate([f.moments_nam for f in found])
+    largest = np.abs(expected.moments_nam).max()
+    np.testing.assert_allclose(moments_nam, expected.moments_nam, atol=1e-5 * largest)
+    assert not any(f.flags for f in found)
+    stages = found[0].stages
+    assert list(stages) == sorted(stages)
+
+
+def test_loss_return_and_gaps_travel_with_the_frames(amplifier, unique):
+    frames = convdip.frames(input=unique, provider="cpu", precision="fp32")
+    stop, enough = threading.Event(), threading.Event()
+    flags = []
+    sending = threading.Thread(target=lambda: None)
+
+    def receive():
+        for frame in frames:
+            if enough.is_set():
+                frames.close()
+            else:
+                flags.append(frame.flags)
+
+    receiving = threading.Thread(target=receive, daemon=True)
+    receiving.start()
+    amplifier.connected()
+    sending = keep_sending(amplifier, stop)
+    time.sleep(2.5)
+    amplifier.skip(30)
+    time.sleep(2.5)
+    stop.set()
+    sending.join()
+    amplifier.restart()
+    amplifier.connected()
+    stop.clear()
+    sending = keep_sending(amplifier, stop)
+    deadline = time.monotonic() + 20
+    while not any(f.is_resumed for f in flags):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stop.set()
+    sending.join()
+    enough.set()
+    amplifier.send(1)  # with this frame the receiver ends: left waiting, it would outlive the tests
+    receiving.join(20)
+    assert not receiving.is_alive()
+    assert sum(f.n_missing for f in flags) == 30
+    assert sum(f.is_resumed for f in flags) == 1
+    assert not flags[0]
+
+
+def test_a_service_runs_beside_the_program_and_changes_nothing_of_it(amplifier, unique):
+    before = (
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+        gc.get_freeze_count(),
+        os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None,
+        [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()],
+    )
+    got = []
+    with convdip.Service(input=unique, name=unique, on_frame=got.append) as service:
+        client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 10.0, settle_s=0.0))
+        client.open_stream(timeout=10.0)
+        _, stamps = amplifier.send(50)
+        rows, received = [], []
+        deadline = time.monotonic() + 20
+        while len(received) < 50 and time.monotonic() < deadline:
+            chunk, new = client.pull_chunk(timeout=0.2, max_samples=64, as_numpy=True)
+            if len(new):
+                rows.append(chunk)
+                received.extend(new)
+        assert not service.wait(timeout_s=0.0)
+        during = (
+            signal.getsignal(signal.SIGINT),
+            signal.getsignal(signal.SIGTERM),
+            gc.get_freeze_count(),
+            os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None,
+            [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()],
+        )
+    assert before == during
+    np.testing.assert_array_equal(received, stamps)
+    np.testing.assert_array_equal(
+        np.concatenate(rows), np.concatenate([frame.moments_nam for frame in got])
+    )
+    assert service.summary.published == service.summary.received == 50
+    assert service.summary.provider == service.summary.provider
+    # Its streams are gone, so that the name is free again.
+    with pytest.raises(StreamError, match="no stream named"):
+        resolve(f"{unique}-Sources", 1.0)
+
+
+def test_what_fails_in_the_program_ends_the_service_with_its_reason(amplifier, unique):
+    def fail(frame):
+        raise ZeroDivisionError("in the feedback")
+
+    def run():
+        with convdip.Service(input=unique, name=unique, on_frame=fail) as service:
+            amplifier.send(1)
+            service.wait()
+
+    with pytest.raises(ZeroDivisionError, match="in the feedback"):
+        run()
+
+
+def test_an_error_of_the_program_is_not_replaced(amplifier, unique):
+    def fail(frame):
+        raise ZeroDivisionError
+
+    def run():
+        with convdip.Service(input=unique, name=unique, on_frame=fail):
+            amplifier.send(1)
+            time.sleep(0.5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
+
+
+def test_a_service_that_is_stopped_before_its_input_is_there(unique):
+    service = convdip.Service(input=unique, name=unique, wait_s=60)
+    threading.Timer(1.0, service.stop).start()
+    started = time.monotonic()
+    with service:
+        assert service.wait()
+    assert time.monotonic() - started < 20
+    assert service.summary == convdip.Summary()
+
+
+def test_mistakes_are_named_as_python_names_them(unique):
+    with pytest.raises(ConfigError, match="`max_backlog_s` is 9: expected a number above 0"):
+        convdip.Service(max_backlog_s=9)
+    with pytest.raises(TypeError, match="nonesuch"):
+        convdip.Service(nonesuch=1)
+    with pytest.raises(BundleError, match="no model at 'nonesuch'"):
+        list(islice(convdip.frames(input=unique, model="nonesuch"), 1))
+    with pytest.raises(StreamError, match="no stream named"):
+        list(islice(convdip.frames(input=unique, wait_s=0.5), 1))

@@ -1,0 +1,103 @@
+"""Missing samples: what holds for any loss, any jitter and any chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from convdip.live.gaps import LEAST_STRETCH, STRETCH_S, GapDetector
+from hypothesis import given
+from hypothesis import strategies as st
+
+SFREQ_HZ = 40.0
+# Samples in which a loss is surely found: the chunk it is in, and two stretches behind it.
+MOST_IN_A_CHUNK = 64
+FOUND_WITHIN = MOST_IN_A_CHUNK + 2 * (
+    MOST_IN_A_CHUNK + max(LEAST_STRETCH, int(SFREQ_HZ * STRETCH_S))
+)
+
+chunk_sizes = st.lists(st.integers(1, MOST_IN_A_CHUNK), min_size=1, max_size=8)
+
+
+def chunks(stamps: np.ndarray, sizes: list[int]) -> Iterable[np.ndarray]:
+    """Cut into chunks of these sizes, over and over."""
+    first = n = 0
+    while first < len(stamps):
+        yield stamps[first : first + sizes[n % len(sizes)]]
+        first += sizes[n % len(sizes)]
+        n += 1
+
+
+def counted(stamps: np.ndarray, sizes: list[int]) -> GapDetector:
+    """Return a detector that has seen a whole stream."""
+    gaps = GapDetector(SFREQ_HZ)
+    told = sum(gaps(chunk) for chunk in chunks(stamps, sizes))
+    assert told == gaps.n_missing  # each missing sample is told once
+    gaps.close_stretch()
+    return gaps
+
+
+@st.composite
+def losses(draw: st.DrawFn) -> tuple[np.ndarray, list[int]]:
+    """Numbers of the samples that came, and how many were lost each time."""
+    lost = draw(st.lists(st.integers(1, 5000), max_size=4))
+    came = [np.arange(draw(st.integers(FOUND_WITHIN, 2 * FOUND_WITHIN)))]
+    for n in lost:
+        length = draw(st.integers(FOUND_WITHIN, 2 * FOUND_WITHIN))
+        came.append(came[-1][-1] + 1 + n + np.arange(length))
+    return np.concatenate(came), lost
+
+
+@st.composite
+def lateness(draw: st.DrawFn, n: int) -> np.ndarray:
+    """How late samples are stamped, in samples: however late, but one in eight is on time."""
+    period = draw(st.integers(1, 8))
+    late = np.resize(draw(st.lists(st.floats(0, 300), min_size=13, max_size=13)), n)
+    late[::period] = 0
+    return late
+
+
+@given(losses(), chunk_sizes)
+def test_lost_samples_are_counted_to_the_last_one_whatever_the_chunks(stream, sizes):
+    came, lost = stream
+    gaps = counted(1e5 + came / SFREQ_HZ, sizes)
+    assert (gaps.n_missing, gaps.n_gaps, gaps.n_unstamped) == (sum(lost), len(lost), 0)
+
+
+@given(st.data(), losses(), chunk_sizes)
+def test_jitter_neither_hides_a_loss_nor_looks_like_one(data, stream, sizes):
+    came, lost = stream
+    gaps = counted((came + data.draw(lateness(len(came)))) / SFREQ_HZ, sizes)
+    assert gaps.n_missing == sum(lost)
+    # One loss may be found in two parts, on either side of a stretch's end.
+    assert len(lost) <= gaps.n_gaps <= 2 * len(lost)
+
+
+@given(st.integers(200, 1000), st.floats(-1e-3, 1e-3), st.data(), chunk_sizes)
+def test_a_clock_that_runs_fast_or_slow_is_no_loss(n, drift, data, sizes):
+    wobble = np.resize(data.draw(st.lists(st.floats(0, 0.3), min_size=50, max_size=50)), n)
+    gaps = counted((np.arange(n) + wobble) * (1 + drift) / SFREQ_HZ, sizes)
+    assert (gaps.n_missing, gaps.n_gaps) == (0, 0)
+
+
+@given(st.data(), losses(), chunk_sizes)
+def test_samples_without_a_stamp_take_their_place(data, stream, sizes):
+    came, lost = stream
+    stamps = came / SFREQ_HZ
+    without = data.draw(st.sets(st.integers(0, len(came) - 1), max_size=40))
+    without = sorted(without - set(range(0, len(came), 8)))
+    stamps[without] = np.nan
+    gaps = counted(stamps, sizes)
+    assert (gaps.n_missing, gaps.n_unstamped) == (sum(lost), len(without))
+
+
+@given(losses(), chunk_sizes)
+def test_dropped_samples_are_not_missing(stream, sizes):
+    """Of each chunk the newest alone is imaged, as when the service is overloaded."""
+    came, lost = stream
+    gaps = GapDetector(SFREQ_HZ)
+    for chunk in chunks(came / SFREQ_HZ, sizes):
+        gaps(chunk[-1:], n_dropped=len(chunk) - 1)
+    for chunk in chunks((came[-1] + 1 + np.arange(FOUND_WITHIN)) / SFREQ_HZ, sizes):
+        gaps(chunk)
+    assert gaps.n_missing == sum(lost)
