@@ -25,17 +25,20 @@ spacing = "ico3"
 n_segments = 100
 [simulation]
 orders = [1, 2]
+signs = "random"
 [network]
 kind = "matched"
 n_hidden = 64
 n_layers = 2
 rank = 32
 filter_orders = [2]
+deflation = 16
 background = 0.1
 output = "sigmoid"
 [loss]
 cosine = 1.0
 support_bce = 2.0
+sign = 0.3
 [fit]
 n_samples = 100_000
 batch_size = 128

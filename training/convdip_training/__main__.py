@@ -132,7 +132,7 @@ def head(*, chosen: Chosen = CHOSEN) -> int:
 
 
 @app.command
-def fit(*, chosen: Chosen = CHOSEN) -> int:
+def fit(*, chosen: Chosen = CHOSEN, n_processes: int = 0) -> int:
     """Train the network; an interrupted training resumes from the last checkpoint.
 
     Keras uses the backend that KERAS_BACKEND names: tensorflow (default), jax or torch.
@@ -141,10 +141,16 @@ def fit(*, chosen: Chosen = CHOSEN) -> int:
 
     Example: convdip-train fit --from convdip-fsaverage31 --head bert
     --subjects-dir subjects --trans bert-trans.fif
+
+    Parameters
+    ----------
+    n_processes : int
+        Processes that simulate samples while this one trains, by default a thread: with a GPU,
+        as many as there are cores to spare.
     """
     from convdip_training.fit import fit as fit_network
 
-    fit_network(chosen.experiment())
+    fit_network(chosen.experiment(), n_processes)
     return 0
 
 
