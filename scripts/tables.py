@@ -214,10 +214,12 @@ def headlines() -> str:
             ]
         )
         scored = "the same run"
-    said = "sources of either sign." if has_signs() else "positive sources: see the first limit."
-    return markdown_table(["", "measured", "by"], rows) + (
-        f"\n\nThe last three are for simulated, {said}"
+    said = (
+        "simulated sources of either sign."
+        if has_signs()
+        else "simulated, positive sources: see the first limit."
     )
+    return markdown_table(["", "measured", "by"], rows) + (f"\n\nThe last three are for {said}")
 
 
 def performance() -> str:
