@@ -137,7 +137,8 @@ def test_a_bundle_is_transferred_to_another_head(everything, call, bert):
 def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
     folder, table = evaluated
     assert table == json.loads(report_of(folder, "bundle", WRITTEN[0]))
-    single = table["sets"]["single"]
+    assert list(table["sets"]) == ["single-signed", "multi-signed"]
+    single = table["sets"]["single-signed"]
     assert single["n"] == 100
     methods = single["methods"]
     assert set(methods) == {
@@ -147,6 +148,10 @@ def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
     assert methods["eLORETA"]["auc"]["mean"] > 0.7
     assert methods["zero map"]["auc"]["mean"] == 0.5
     assert methods["zero map"]["relative_nmse"]["median"] == 1
+    assert methods["zero map"]["sign"] is None
+    assert methods["eLORETA"]["sign"]["mean"] > 0.8
+    low, high = methods["random map"]["sign"]["mean_ci"]
+    assert low < 0.5 < high
     assert methods["LCMV"]["mse"] is None  # it gives no moments
     for method in methods.values():
         low, high = method["auc"]["mean_ci"]

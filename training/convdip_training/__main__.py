@@ -239,7 +239,8 @@ class Evaluated:
     out : Path
         Folder for the results; by default evaluations/ and the model's name.
     quick : bool
-        100 samples of the paper's two sets, in two minutes instead of twenty.
+        100 samples each of one source and of 1–10, of either sign, in two minutes instead of
+        forty (on two idle cores).
     seed : int
         Of the simulated samples: the same seed gives the same numbers.
     data : Path
@@ -287,6 +288,9 @@ EVALUATED = Evaluated()
 @app.command
 def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     """Evaluate a model on another head than it was trained on, beside seven baseline methods.
+
+    Sources are of either sign, as in live EEG; then positive, as in the paper. The whole takes
+    about forty minutes on two idle cores.
 
     Writes evaluation.json, evaluation.md and speed.md to --out, and precision.md if the model has
     an int8 form; with --quick, evaluation-quick.json and evaluation-quick.md.
