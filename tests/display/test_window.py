@@ -448,7 +448,6 @@ def test_a_stream_of_another_head_is_refused(qtbot, show, publish, unique, shipp
     del outlet
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_memory_is_flat_over_five_thousand_frames(qtbot, publish, show, hand):
     publisher = publish()
