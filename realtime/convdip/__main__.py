@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import tomllib
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
@@ -128,9 +129,10 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     elif not found:
         print(f"no streams found within {wait_s:g} s: is the amplifier's LSL app running?")
     for stream in () if json_ else found:
+        rate = f"{stream['sfreq_hz']:g} Hz" if stream["sfreq_hz"] else "irregular"
         print(
-            "{name:30} {type:15} {channels:5} channels {sfreq_hz:8g} Hz  {hostname}".format(
-                **stream
+            "{name:30} {type:15} {channels:5} channel(s) {rate:>10}  {hostname}".format(
+                rate=rate, **stream
             )
         )
     return 0
@@ -169,13 +171,15 @@ def run(
     from convdip.priority import dedicate_process, keep_collector_off
     from convdip.processes import Process
 
-    # A log file of eight hours wants a line a minute, a person one a second.
-    show = status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
+    show = _rare_status()
     window: Process | None = None
 
     def on_status(health: Health) -> None:
         nonlocal window
-        show(status_line(health, local_clock()))
+        now_s = local_clock()
+        # A log begins with the first line that has an age, or a problem, to tell of.
+        if sys.stderr.isatty() or health.has_age or health.silence_s(now_s) or health.is_over:
+            show(status_line(health, now_s))
         try:
             if window is not None:
                 window.check_alive()
@@ -196,10 +200,7 @@ def run(
     if json_:
         print(json.dumps(asdict(summary)))
     else:
-        print(
-            f"\nstopped: {summary.published} samples published, {summary.dropped} dropped, "
-            f"{summary.missing} missing in the input"
-        )
+        print(f"\nstopped: {summary}")
     return 0
 
 
@@ -262,9 +263,8 @@ def replay(
     from convdip.sources.replay import replay_recording
 
     quiet_lsl()
-    played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), status_printer())
-    if json_:
-        print(json.dumps(asdict(played)))
+    played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), _rare_status())
+    print(json.dumps(asdict(played)) if json_ else f"\nstopped: {played.n_samples} samples sent")
     return 0
 
 
@@ -302,12 +302,11 @@ def simulate(
     from convdip.sources.simulator import play_session, simulate_session
 
     quiet_lsl()
-    stop, show = stop_on_signal(), status_printer()
+    stop, show = stop_on_signal(), _rare_status()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed)
     played = play_session(session, head, name, stop, show)
-    if json_:
-        print(json.dumps(asdict(played)))
+    print(json.dumps(asdict(played)) if json_ else f"\nstopped: {played.n_samples} samples sent")
     return 0
 
 
@@ -401,6 +400,11 @@ def _launch(
         _check_settings(config)
         app.config = (Toml(config, must_exist=True),)
     return app(tokens)
+
+
+def _rare_status() -> Callable[[str], None]:
+    """Show the status once a second to a person, once a minute in a log file of eight hours."""
+    return status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
 
 
 def _check_settings(path: Path) -> None:

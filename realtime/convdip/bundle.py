@@ -89,8 +89,8 @@ def load_bundle(model: str | Path = DEFAULT_MODEL) -> Bundle:
     if not path.is_dir():
         if str(model) not in shipped:
             raise BundleError(
-                f"no model at {str(model)!r}: expected a folder with model.onnx, head.npz and "
-                f"card.json, or one of {', '.join(shipped) or 'no shipped models'}"
+                f"no model {str(model)!r}: shipped models are {', '.join(shipped) or 'none'}; or "
+                "give a folder with model.onnx, head.npz and card.json"
             )
         path = shipped[str(model)]
     try:

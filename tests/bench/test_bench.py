@@ -46,7 +46,7 @@ def test_the_quick_benchmark_measures_and_draws(tmp_path):
 def test_a_mistake_is_told_before_minutes_have_gone(call):
     done = call("convdip", "bench", "--model", "nonesuch")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("convdip: no model at 'nonesuch'")
+    assert done.stderr.splitlines()[-1].startswith("convdip: no model 'nonesuch'")
 
 
 @pytest.mark.parametrize("met", [True, False, None])

@@ -234,7 +234,7 @@ def test_mistakes_are_named_as_python_names_them(unique):
         convdip.Service(max_backlog_s=9)
     with pytest.raises(TypeError, match="nonesuch"):
         convdip.Service(nonesuch=1)
-    with pytest.raises(BundleError, match="no model at 'nonesuch'"):
+    with pytest.raises(BundleError, match="no model 'nonesuch'"):
         list(islice(convdip.frames(input=unique, model="nonesuch"), 1))
     with pytest.raises(StreamError, match="no stream named"):
         list(islice(convdip.frames(input=unique, wait_s=0.5), 1))

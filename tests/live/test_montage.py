@@ -56,7 +56,7 @@ def test_a_unit_is_never_guessed(unit):
 
 
 def test_a_unit_that_a_person_says_is_named_as_such():
-    with pytest.raises(MontageError, match="`unit` is 'milivolts': expected microvolts"):
+    with pytest.raises(MontageError, match="`unit` is 'milivolts': expected volts"):
         volts_per_unit("milivolts")
 
 

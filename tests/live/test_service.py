@@ -325,7 +325,7 @@ def test_settings_come_from_a_file_and_unknown_ones_are_refused(convdip, said, c
     ("arguments", "words"),
     [
         (("run", "--config", "nowhere.toml"), "no settings at nowhere.toml"),
-        (("run", "--unit", "parsec"), "--unit is 'parsec': expected microvolts"),
+        (("run", "--unit", "parsec"), "--unit is 'parsec': expected volts, millivolts"),
         (("run", "--wait-s", "-1"), "--wait-s is -1"),
         (("run", "--name", ""), "--name is empty"),
         (("streams", "--wait-s", "nan"), "--wait-s is nan"),
@@ -344,7 +344,7 @@ def test_a_setting_out_of_range_is_one_clear_line(refuses, arguments, words):
 def test_a_second_service_of_one_name_is_refused(convdip, said, fails, shipped, unique):
     sender = eeg_outlet(unique, shipped.head.channels, 250.0, f"id-{unique}")
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(f"{unique}-Sources", "SourceEstimate", 1))
-    assert f"'{unique}-Sources' is there already" in fails("run", "--name", unique)
+    assert f"'{unique}-Sources' already exists" in fails("run", "--name", unique)
     del outlet, sender
 
 

@@ -227,7 +227,7 @@ def is_one_clear_line(done, message):
         (("fit", "--head", "bert"), "expected --from too"),
         (("fit", "--subjects-dir", "nowhere"), "expected --from too"),
         (("fit", "--preset", "mine.toml"), "no preset file mine.toml"),
-        (("evaluate", "--model", "nonesuch"), "no model at 'nonesuch'"),
+        (("evaluate", "--model", "nonesuch"), "no model 'nonesuch'"),
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
         (("evaluate", "--out", "file.txt"), "--out is file.txt: expected a folder"),

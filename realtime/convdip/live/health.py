@@ -141,6 +141,11 @@ class Health:
         self._last_news_s = now_s
         self.gaps.restart()
 
+    @property
+    def has_age(self) -> bool:
+        """Whether samples were published whose age counts."""
+        return self._latency.has_samples
+
     def silence_s(self, now_s: float) -> float:
         """Return for how long nothing has come, 0 if no longer than usual."""
         quiet_s = now_s - self._last_news_s

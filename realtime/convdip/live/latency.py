@@ -23,6 +23,11 @@ class Latency:
         self._seconds = np.zeros((len(STAGES) + 1, WINDOW), np.float32)
         self._n = 0
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether any sample was taken in."""
+        return self._n > 0
+
     def add(self, frame: Frame, published_s: float) -> None:
         """Take in a frame that was published at an LSL time; its stages are timed by LSL too."""
         pulled_s, prepared_s, inferred_s, scaled_s = frame.stages

@@ -75,10 +75,13 @@ def volts_per_unit(unit: str, label: str | None = None) -> float:
     factor = VOLTS.get(unit.strip().lower())
     if factor is None:
         if label is None:
-            raise MontageError(f"`unit` is {unit!r}: expected microvolts, millivolts or volts")
+            raise MontageError(
+                f"`unit` is {unit!r}: expected volts, millivolts, microvolts or nanovolts (V, mV, "
+                "uV, nV)"
+            )
         stated = f"the unit {unit!r}" if unit.strip() else "no unit"
         raise MontageError(
-            f"channel {label!r} has {stated}: expected microvolts, millivolts or volts; set it "
+            f"channel {label!r} has {stated}: expected volts, millivolts or microvolts; set it "
             "in the sender or the file, or give `unit='microvolts'`"
         )
     return factor

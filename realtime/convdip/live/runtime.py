@@ -57,13 +57,12 @@ def open_session(
         session = _open_cuda(model, options, cuda_graphs)
         if session is not None:
             return session
-        reason = (
-            "no CUDA: ONNX Runtime found no usable NVIDIA GPU with CUDA 13 and cuDNN 9 "
-            "(the extra 'gpu' brings the libraries)"
-        )
         if provider == "cuda":
-            raise ProviderError(f"{reason}; use `provider='cpu'` or `provider='auto'`")
-        log.info("%s; using the CPU", reason)
+            raise ProviderError(
+                "no CUDA: ONNX Runtime found no usable NVIDIA GPU with CUDA 13 and cuDNN 9 (the "
+                "extra 'gpu' brings the libraries); use `provider='cpu'` or `provider='auto'`"
+            )
+        log.info("running on the CPU (no usable CUDA GPU)")
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -52,13 +52,7 @@ def resolve(
     found = None
     while found is None and not stop():
         if time.monotonic() > deadline:
-            wanted = f"named {name!r}" if name else "of type EEG"
-            seen = sorted({f"{s.name()} ({s.type()})" for s in resolver.results()})
-            raise StreamError(
-                f"no stream {wanted} within {wait_s:g} s; on the network: "
-                f"{', '.join(seen) or 'none'}; start the amplifier's LSL app ('convdip streams' "
-                "lists what is there)"
-            )
+            raise StreamError(_not_found(resolver.results(), name, wait_s))
         time.sleep(POLL_S)
         found = only_one(resolver, name)
     if stop():
@@ -69,6 +63,16 @@ def resolve(
     if found is None:
         raise StreamError("the stream disappeared while connecting: restart the sender")
     return found
+
+
+def _not_found(there: list[pylsl.StreamInfo], name: str | None, wait_s: float) -> str:
+    wanted = f"named {name!r}" if name else "of type EEG"
+    seen = ", ".join(sorted({f"{stream.name()} ({stream.type()})" for stream in there})) or "none"
+    eeg = sorted({stream.name() for stream in there if stream.type().lower() == "eeg"})
+    advice = "start the amplifier's LSL app first, or wait longer with `wait_s`"
+    if eeg:
+        advice = f"use `input='{eeg[0]}'`, or start the sender of {name!r} first"
+    return f"no stream {wanted} within {wait_s:g} s; on the network: {seen}; {advice}"
 
 
 def only_one(

@@ -256,6 +256,6 @@ def _refuse_taken(published: str, others: pylsl.ContinuousResolver) -> None:
     """Refuse a name that another service publishes under: clients could not tell them apart."""
     if any(other.name() == published for other in others.results()):
         raise StreamError(
-            f"a stream {published!r} is there already: stop the other service, or choose another "
+            f"a stream {published!r} already exists: stop the other service, or choose another "
             "`name`"
         )

@@ -59,3 +59,17 @@ class Summary:
     precision: str = ""
     threads: int = 0
     interpolated: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it in one line, for a person."""
+        age = self.latency_ms.get("age", {})
+        ages = (
+            f"age median {age['p50']:.2f} ms, p99 {age['p99']:.2f} ms; "
+            if age.get("p50") is not None and age.get("p99") is not None
+            else ""
+        )
+        return (
+            f"{self.published:,} samples published; {ages}{self.overloads} overloads, "
+            f"{self.stream_losses} stream losses, {self.dropped} samples dropped, {self.missing} "
+            "missing in the input"
+        )
