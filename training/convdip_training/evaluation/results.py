@@ -9,6 +9,7 @@ from typing import Any
 from convdip.markdown import markdown_table
 
 from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
+from convdip_training.evaluation.known_report import known_sections
 from convdip_training.evaluation.methods import FREE_LCMV
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.scores import NOTHING, POWERS
@@ -109,7 +110,7 @@ def to_markdown(table: Table) -> str:
     Parameters
     ----------
     table : dict
-        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` added.
+        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` and ``known`` added.
     """
     name = table["model"]["name"]
     extent = " (quick: 100 samples of two sets)" if table["quick"] else ""
@@ -131,6 +132,7 @@ def to_markdown(table: Table) -> str:
     sections += ["## Where a baseline method is ahead", where_behind(table)]
     for key, entry in table["sets"].items():
         sections += _set_sections(table, key, entry)
+    sections += known_sections(table["known"])
     sections += _real_sections(table["real"])
     if table["real_left_out"]:
         sections.append(f"Not at hand, hence left out: {', '.join(table['real_left_out'])}.")
