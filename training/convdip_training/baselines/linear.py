@@ -26,7 +26,7 @@ from onnx import TensorProto, helper
 
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.lcmv import REGULARISATION, Lcmv
-from convdip_training.baselines.minimum_norm import LAMBDA2, MinimumNorm
+from convdip_training.baselines.minimum_norm import LAMBDA2, MinimumNorm, MinimumNormMethod
 from convdip_training.baselines.mne_objects import eeg_info
 
 log = logging.getLogger(__name__)
@@ -67,21 +67,27 @@ def simulated_erp(head: Head) -> Erp:
     return Erp(trials, SFREQ_HZ, n_baseline, first.first + half_width, half_width)
 
 
-def eloreta_kernel(head: Head, erp: Erp) -> Float:
-    """Return eLORETA's matrix for an ERP's noise covariance, as `MinimumNorm` applies it.
+def minimum_norm_kernel(head: Head, erp: Erp, method: MinimumNormMethod) -> Float:
+    """Return a method's matrix for an ERP's noise covariance, as `MinimumNorm` applies it.
 
     Returns
     -------
     kernel : ndarray, shape (n_dipoles, n_electrodes)
-        From V to A·m. The average reference is part of it: a constant gives zeros.
+        From V to A·m, or to the method's statistic. The average reference is part of it: a
+        constant gives zeros.
     """
-    operator = MinimumNorm(head, "eLORETA").operator(erp)
+    operator = MinimumNorm(head, method).operator(erp)
     with mne.use_log_level("error"):
-        prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, "eLORETA")
+        prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, method)
         estimate = mne.minimum_norm.apply_inverse(
-            _unit_potentials(head), prepared, LAMBDA2, "eLORETA", prepared=True
+            _unit_potentials(head), prepared, LAMBDA2, method, prepared=True
         )
     return np.asarray(estimate.data)
+
+
+def eloreta_kernel(head: Head, erp: Erp) -> Float:
+    """Return eLORETA's matrix; see `minimum_norm_kernel`."""
+    return minimum_norm_kernel(head, erp, "eLORETA")
 
 
 def lcmv_kernel(head: Head, erp: Erp) -> Float:

@@ -1,4 +1,4 @@
-"""eLORETA, sLORETA and dSPM by MNE's own implementation."""
+"""Minimum norm, eLORETA, sLORETA and dSPM by MNE's own implementation."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from convdip_training.baselines.mne_objects import (
 
 LAMBDA2 = 1 / 9
 
+MinimumNormMethod = Literal["MNE", "eLORETA", "sLORETA", "dSPM"]
+
 
 class MinimumNorm:
     """A weighted or noise-normalised minimum norm solution.
 
     With the paper's parameters (section 2.4): λ² = 1/9, orientation fixed, the noise
-    covariance of the first 400 ms. sLORETA and dSPM have no depth weighting, as they were
-    published; eLORETA ignores it in any case.
+    covariance of the first 400 ms. None but eLORETA, which brings its own, has depth weighting:
+    sLORETA and dSPM as they were published, minimum norm in its plain form.
 
     Parameters
     ----------
     head : Head
-    method : 'eLORETA', 'sLORETA' or 'dSPM'
+    method : 'MNE', 'eLORETA', 'sLORETA' or 'dSPM'
     """
 
-    def __init__(self, head: Head, method: Literal["eLORETA", "sLORETA", "dSPM"]) -> None:
+    def __init__(self, head: Head, method: MinimumNormMethod) -> None:
         self._info = eeg_info(head)
         self._forward = forward_solution(head)
         self._method = method
@@ -53,7 +55,7 @@ class MinimumNorm:
             )
 
     def __call__(self, erp: Erp) -> NDArray[np.float64]:
-        """Return the source map at the peak: A·m for eLORETA, a statistic for the others."""
+        """Return the source map at the peak: A·m for MNE and eLORETA, else a statistic."""
         inverse = self.operator(erp)
         with mne.use_log_level("error"):
             average = evoked(erp, self._info, erp.peak, erp.peak)

@@ -9,6 +9,7 @@ from typing import Any
 
 from convdip_training.evaluation.aggregate import summarise
 from convdip_training.evaluation.form_accuracy import compare_forms, precision_markdown
+from convdip_training.evaluation.known import known_answers
 from convdip_training.evaluation.laboratory import Laboratory, Plan, laboratory
 from convdip_training.evaluation.real import absent, image_real, load_real
 from convdip_training.evaluation.results import to_markdown
@@ -41,6 +42,9 @@ def evaluate(plan: Plan, folder: Path) -> dict[str, Any]:
     log.info("real data: %d event-related potentials", len(erps))
     table["real"] = rounded(image_real(erps, here.methods, here.head, here.is_template))
     table["real_left_out"] = absent(plan.data)
+    table["known"] = rounded(
+        known_answers(table["model"]["name"], here.bundle, plan, here.is_template)
+    )
     if not plan.quick:
         _write_timed(here, table, folder)
     name = f"evaluation{'-quick' if plan.quick else ''}"

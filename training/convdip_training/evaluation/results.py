@@ -11,6 +11,7 @@ from typing import Any
 from convdip.markdown import markdown_table
 
 from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
+from convdip_training.evaluation.known_report import known_sections
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.numbers import number, p_value, signed
 from convdip_training.evaluation.paper import against_the_paper
@@ -82,7 +83,7 @@ def to_markdown(table: Table) -> str:
     Parameters
     ----------
     table : dict
-        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` added.
+        From `convdip_training.evaluation.aggregate.summarise`, with ``real`` and ``known`` added.
     """
     name = table["model"]["name"]
     extent = " (quick: 100 samples each of two sets)" if table["quick"] else ""
@@ -103,6 +104,7 @@ def to_markdown(table: Table) -> str:
         *_sections_of(table, "random"),
         against_the_paper(table),
         *_sections_of(table, "positive"),
+        *known_sections(table["known"]),
         *_real_sections(table["real"]),
     ]
     if table["real_left_out"]:

@@ -120,3 +120,32 @@ def bootstrap_intervals(values: Float, rng: np.random.Generator) -> tuple[Float,
     )
     of_mean, of_median = np.transpose(found.confidence_interval)
     return of_mean, of_median
+
+
+def separation(
+    above: Float, below: Float, rng: np.random.Generator
+) -> tuple[float, tuple[float, float]]:
+    """Return the AUC of telling two groups apart by one number, with its bootstrap interval.
+
+    Parameters
+    ----------
+    above, below : ndarray, shape (n_above,), (n_below,)
+        ``above`` is expected to have the larger values: 1 if all have, 0.5 by chance.
+    rng : Generator
+
+    Returns
+    -------
+    auc : float
+        Share of pairs in which ``above`` is larger; ties count half.
+    interval : tuple of float
+        95 % percentile interval; each group is resampled by itself.
+    """
+    wins = (np.sign(above[:, None] - below) + 1) / 2
+    # How often each value was drawn says all that its resample does.
+    drawn_above, drawn_below = (
+        rng.multinomial(n, np.full(n, 1 / n), N_RESAMPLES) for n in wins.shape
+    )
+    resampled = np.vecdot(drawn_above @ wins, drawn_below) / wins.size
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return float(wins.mean()), (float(low), float(high))
