@@ -1,6 +1,7 @@
 """How far any method could come: an observer that knows everything but the sources.
 
-Usage: .venv/bin/python benchmarks/ideal_observer.py [--model NAME] [--seed N] [--samples N]
+Usage: .venv/bin/python benchmarks/ideal_observer.py [--signs random|positive] [--model NAME]
+    [--seed N] [--samples N]
 """
 
 import argparse
@@ -15,13 +16,20 @@ from convdip_training.evaluation.alternative import N_NEIGHBOURS
 from convdip_training.evaluation.ideal_observer import IdealObserver
 from convdip_training.evaluation.laboratory import Plan, laboratory
 from convdip_training.evaluation.metrics import METRICS
-from convdip_training.evaluation.sets import MULTI, SINGLE, SetConfig
+from convdip_training.evaluation.sets import (
+    MULTI,
+    MULTI_SIGNED,
+    SINGLE,
+    SINGLE_SIGNED,
+    SetConfig,
+)
 from tqdm import tqdm
 
 SHOWN = (
     "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "relative_nmse",
-    "emd",
+    "emd", "sign",
 )  # fmt: skip
+SETS = {"random": (SINGLE_SIGNED, MULTI_SIGNED), "positive": (SINGLE, MULTI)}
 CHUNK = 20
 
 
@@ -40,6 +48,7 @@ def score(plan: Plan, config: SetConfig, first: int, last: int) -> np.ndarray:
 def main() -> None:
     """Print a table of both sets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--signs", choices=SETS, default="random", help="of the sources")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="whose dipoles maps are given on")
     parser.add_argument("--seed", type=int, default=2021, help="of the samples")
     parser.add_argument("--samples", type=int, default=200, help="of each set")
@@ -47,7 +56,7 @@ def main() -> None:
     path = load_bundle(arguments.model).path
     plan = Plan(path, arguments.seed, True, DEFAULT_DATA, DEFAULT_CACHE)
     table = []
-    for config in (SINGLE, MULTI):
+    for config in SETS[arguments.signs]:
         jobs = [
             (first, min(first + CHUNK, arguments.samples))
             for first in range(0, arguments.samples, CHUNK)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from convdip.bench.report import to_table
 from convdip.bundle import DEFAULT_MODEL
 from convdip.markdown import markdown_table
 from convdip_training.evaluation.metrics import METRICS
-from convdip_training.evaluation.results import MODEL, PAPER
+from convdip_training.evaluation.paper import MODEL, PAPER
 from convdip_training.evaluation.scores import NOTHING
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +44,7 @@ SHOWN = {
     "emd": (1, "EMD, mm"),
     "nmse": (4, "nMSE"),
     "relative_nmse": (2, "relative nMSE"),
+    "sign": (2, "sign right"),
 }
 SET_TITLES = {
     "single": "one source",
@@ -51,7 +52,41 @@ SET_TITLES = {
     "noise": "1–5 sources, SNR 0.5–20",
     "robust": "robustness: another skull and cap for each sample",
     "strict": "stricter: other shapes, unequal strengths, recorded noise",
+    "brain-noise-single": "one source in brain noise of another kind",
+    "brain-noise-multi": "1–10 sources in brain noise of another kind",
+    "recorded-noise-single": "one source in recorded noise",
+    "recorded-noise-multi": "1–10 sources in recorded noise",
 }
+SIGNED = "-signed"
+# Set, metric, statistic and what was aimed at; None: no baseline method is better.
+TARGETS = (
+    ("single-signed", "auc", "mean", 0.988),
+    ("single-signed", "average_precision", "mean", 0.78),
+    ("single-signed", "peak_error", "mean", 8.6),
+    ("single-signed", "emd", "mean", None),
+    ("multi-signed", "auc", "mean", 0.847),
+    ("multi-signed", "average_precision", "mean", 0.54),
+    ("multi-signed", "found", "mean", 60.0),
+    ("multi-signed", "ghosts", "mean", 0.6),
+    ("multi-signed", "emd", "mean", None),
+    ("single", "auc", "mean", 0.985),
+    ("multi", "auc", "mean", 0.83),
+)
+# Of the release whose sources were all positive: for evaluations that have no other sets.
+EARLIER_TARGETS = (
+    ("single", "auc", "mean", 0.985),
+    ("single", "average_precision", "mean", None),
+    ("single", "emd", "mean", None),
+    ("single", "peak_error", "mean", 5.5),
+    ("single", "relative_nmse", "median", 0.35),
+    ("multi", "auc", "mean", 0.88),
+    ("multi", "average_precision", "mean", None),
+    ("multi", "emd", "mean", None),
+    ("multi", "maxima_error", "mean", 24.0),
+    ("multi", "found", "mean", 73.0),
+    ("multi", "ghosts", "mean", 0.55),
+    ("multi", "relative_nmse", "median", 0.65),
+)
 
 
 @cache
@@ -60,6 +95,33 @@ def evaluation(model: str) -> Json:
     path = EVALUATIONS / model / "evaluation.json"
     found: Json = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def of_set(model: str, key: str) -> Json:
+    """Return what was found on a set."""
+    sets = evaluation(model)["sets"]
+    if key not in sets:
+        raise SystemExit(
+            f"docs/evaluations/{model}/evaluation.json has no set {key}: evaluate {model} anew, "
+            f"with 'convdip-train evaluate --model {model} --out docs/evaluations/{model}', then "
+            "fill the tables"
+        )
+    found: Json = sets[key]
+    return found
+
+
+def has_signs() -> bool:
+    """Say whether the default model was judged on sources of either sign, which then lead."""
+    return f"single{SIGNED}" in evaluation(DEFAULT_MODEL)["sets"]
+
+
+def set_title(key: str) -> str:
+    """Return what the tables call a set; by their signs only where there are sets of both kinds."""
+    title = SET_TITLES[key.removesuffix(SIGNED)]
+    if not has_signs():
+        return title
+    is_positive = of_set(DEFAULT_MODEL, key)["signs"] == "positive"
+    return f"{title}, {'positive' if is_positive else 'either sign'}"
 
 
 @cache
@@ -119,7 +181,8 @@ def headlines() -> str:
     card = json.loads((ROOT / "models" / DEFAULT_MODEL / "card.json").read_text(encoding="utf-8"))
     if card["sha256"]["model.onnx"] != ours["model"]["sha256"]:
         raise SystemExit(f"{DEFAULT_MODEL} was trained again: evaluate it, then fill the tables")
-    n = ours["sets"]["single"]["n"]
+    suffix = SIGNED if has_signs() else ""
+    n = of_set(DEFAULT_MODEL, f"single{suffix}")["n"]
     scored = f"`convdip-train evaluate`, {n:,} samples, model of {card['date']}"
     rows = [
         [
@@ -138,7 +201,7 @@ def headlines() -> str:
         ("multi", "auc", "AUC, 1–10 sources"),
         ("single", "peak_error", "localisation error, one source"),
     ):
-        entry = ours["sets"][key]
+        entry = of_set(DEFAULT_MODEL, f"{key}{suffix}")
         row, unit = entry["methods"][DEFAULT_MODEL][metric], METRICS[metric].unit
         unit = unit and f" {unit}"
         best, theirs = best_baseline(entry, metric)
@@ -151,9 +214,12 @@ def headlines() -> str:
             ]
         )
         scored = "the same run"
-    return markdown_table(["", "measured", "by"], rows) + (
-        "\n\nThe last three are for simulated, positive sources: see the first limit."
+    said = (
+        "simulated sources of either sign."
+        if has_signs()
+        else "simulated, positive sources: see the first limit."
     )
+    return markdown_table(["", "measured", "by"], rows) + (f"\n\nThe last three are for {said}")
 
 
 def performance() -> str:
@@ -168,29 +234,42 @@ def performance() -> str:
 
 
 def accuracy() -> str:
-    """Compare all methods on the paper's two sets, with the paper's values."""
-    columns = [
-        ("single", metric) for metric in ("auc", "average_precision", "peak_error", "emd", "nmse")
-    ] + [
-        ("multi", metric)
-        for metric in ("auc", "average_precision", "maxima_error", "found", "ghosts", "emd")
-    ]
-    ours, papers = evaluation(DEFAULT_MODEL), evaluation(PAPERS_MODEL)
+    """Compare all methods on sources of either sign, then on the paper's, with its values."""
+    of_one = ("auc", "average_precision", "peak_error", "emd")
+    of_several = ("auc", "average_precision", "maxima_error", "found", "ghosts", "emd")
+    papers = compare({"single": (*of_one, "nmse"), "multi": of_several})
+    if not has_signs():
+        return papers
+    signed = compare(
+        {f"single{SIGNED}": (*of_one, "sign"), f"multi{SIGNED}": (*of_several, "sign")}
+    )
+    return f"{signed}\n\nPositive sources, as in the paper:\n\n{papers}"
+
+
+def compare(metrics: dict[str, Iterable[str]]) -> str:
+    """Compare all methods on some sets.
+
+    Parameters
+    ----------
+    metrics : dict
+        By set; the last set decides the order of the methods.
+    """
+    columns = [(key, metric) for key, shown in metrics.items() for metric in shown]
     said = {(key, metric): values for key, group, metric, values in PAPER if group is None}
     # The baseline methods' numbers are the same in both files, but for the model's own row.
-    entries = {key: dict(ours["sets"][key]["methods"]) for key in ("single", "multi")}
+    entries = {key: dict(of_set(DEFAULT_MODEL, key)["methods"]) for key in metrics}
     for key, entry in entries.items():
-        entry[PAPERS_MODEL] = papers["sets"][key]["methods"][PAPERS_MODEL]
+        entry[PAPERS_MODEL] = of_set(PAPERS_MODEL, key)["methods"][PAPERS_MODEL]
     methods = [DEFAULT_MODEL, PAPERS_MODEL]
-    by_auc = means({"methods": entries["multi"]}, "auc")
+    by_auc = means({"methods": [*entries.values()][-1]}, "auc")
     methods += sorted(by_auc.keys() - {*methods, *NOTHING}, key=lambda m: -by_auc[m])
     methods += NOTHING
     header, best = [""], {}
     previous = ""
     for key, metric in columns:
-        is_void = metric in ours["sets"][key]["won_by_nothing"]["mean"]
+        is_void = metric in of_set(DEFAULT_MODEL, key)["won_by_nothing"]["mean"]
         title = SHOWN[metric][1] + (" ⚠" if is_void else "")
-        header.append(title if key == previous else f"{SET_TITLES[key]}: {title}")
+        header.append(title if key == previous else f"{set_title(key)}: {title}")
         previous = key
         if not is_void:
             pick = max if METRICS[metric].best == "high" else min
@@ -215,7 +294,7 @@ def sets() -> str:
     """Compare the shipped model with the best baseline method on each set."""
     rows = []
     for key, entry in evaluation(DEFAULT_MODEL)["sets"].items():
-        cells = [SET_TITLES[key], f"{entry['n']:,}"]
+        cells = [set_title(key), f"{entry['n']:,}"]
         for metric in ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd"):
             row = entry["methods"][DEFAULT_MODEL][metric]
             best, theirs = best_baseline(entry, metric)
@@ -228,21 +307,8 @@ def sets() -> str:
 def targets() -> str:
     """Compare what was aimed at with what came of it."""
     rows = []
-    for key, metric, statistic, target in (
-        ("single", "auc", "mean", 0.985),
-        ("single", "average_precision", "mean", None),
-        ("single", "emd", "mean", None),
-        ("single", "peak_error", "mean", 5.5),
-        ("single", "relative_nmse", "median", 0.35),
-        ("multi", "auc", "mean", 0.88),
-        ("multi", "average_precision", "mean", None),
-        ("multi", "emd", "mean", None),
-        ("multi", "maxima_error", "mean", 24.0),
-        ("multi", "found", "mean", 73.0),
-        ("multi", "ghosts", "mean", 0.55),
-        ("multi", "relative_nmse", "median", 0.65),
-    ):
-        entry = evaluation(DEFAULT_MODEL)["sets"][key]
+    for key, metric, statistic, target in TARGETS if has_signs() else EARLIER_TARGETS:
+        entry = of_set(DEFAULT_MODEL, key)
         value = entry["methods"][DEFAULT_MODEL][metric][statistic]
         best, theirs = best_baseline(entry, metric)
         if statistic == "median":
@@ -253,7 +319,7 @@ def targets() -> str:
         sign = "≥" if high else "≤"
         rows.append(
             [
-                SET_TITLES[key],
+                set_title(key),
                 SHOWN[metric][1] + (", median" if statistic == "median" else ""),
                 "the best of all" if target is None else f"{sign} {target:g}",
                 number(value, metric),
@@ -261,13 +327,38 @@ def targets() -> str:
                 "yes" if is_met else "**no**",
             ]
         )
-    rows += group_targets()
+    rows += group_targets() if has_signs() else earlier_group_targets()
     return markdown_table(["set", "", "target", "model", "best baseline method", "met"], rows)
 
 
 def group_targets() -> Iterator[list[str]]:
-    """Yield the targets that hold for each group of samples."""
-    single, multi = (evaluation(DEFAULT_MODEL)["sets"][key] for key in ("single", "multi"))
+    """Yield the targets that hold for each group of samples: no baseline method is ahead."""
+    for key in (f"single{SIGNED}", f"multi{SIGNED}"):
+        groups = [
+            (level, group)
+            for levels in of_set(DEFAULT_MODEL, key)["groups"].values()
+            for level, group in levels.items()
+        ]
+        for metric in ("auc", "average_precision", "emd"):
+            behind = []
+            for level, group in groups:
+                best, theirs = best_baseline(group, metric)
+                ours = means(group, metric)[DEFAULT_MODEL]
+                if theirs > ours if METRICS[metric].best == "high" else theirs < ours:
+                    behind.append(f"{level}: {best} {number(theirs, metric)}")
+            yield [
+                set_title(key),
+                f"{SHOWN[metric][1]}, by groups",
+                "the best in each group",
+                f"in {len(groups) - len(behind)} of {len(groups)}",
+                "; ".join(behind) or "–",
+                "**no**" if behind else "yes",
+            ]
+
+
+def earlier_group_targets() -> Iterator[list[str]]:
+    """Yield the targets for groups of the release whose sources were all positive."""
+    single, multi = (of_set(DEFAULT_MODEL, key) for key in ("single", "multi"))
     behind, n_groups = [], 0
     for levels in single["groups"].values():
         for level, group in levels.items():

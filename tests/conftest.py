@@ -53,6 +53,12 @@ REPOSITORY = Path(__file__).parent.parent
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest file, so that another process has all others meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+
+
 def pytest_sessionfinish() -> None:
     Path(_lsl_settings.name).unlink(missing_ok=True)
 

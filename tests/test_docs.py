@@ -225,6 +225,65 @@ def test_a_stale_table_is_found(tables: ModuleType) -> None:
     assert tables.fill(stale) == text
 
 
+@pytest.fixture
+def evaluations(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Evaluations whose sets with one polarity have twins of either sign, a hundredth worse."""
+    for model in (tables.DEFAULT_MODEL, tables.PAPERS_MODEL):
+        found = json.loads((tables.EVALUATIONS / model / "evaluation.json").read_text("utf-8"))
+        plain = {key: found["sets"][key] | {"signs": "positive"} for key in ("single", "multi")}
+        twins = json.loads(json.dumps(plain))
+        for entry in twins.values():
+            entry["signs"] = "random"
+            for row in entry["methods"].values():
+                row["auc"]["mean"] -= 0.01
+                row["sign"] = {"mean": 0.9}
+        found["sets"] = {f"{key}-signed": entry for key, entry in twins.items()} | plain
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "evaluation.json").write_text(json.dumps(found), "utf-8")
+    monkeypatch.setattr(tables, "EVALUATIONS", tmp_path)
+    tables.evaluation.cache_clear()
+    yield tmp_path
+    tables.evaluation.cache_clear()
+
+
+def test_sets_of_either_sign_lead_the_tables(tables: ModuleType, evaluations: Path) -> None:
+    found = json.loads((evaluations / tables.DEFAULT_MODEL / "evaluation.json").read_text("utf-8"))
+    aucs = [
+        f"{found['sets'][key]['methods'][tables.DEFAULT_MODEL]['auc']['mean']:.3f}"
+        for key in ("single-signed", "single")
+    ]
+    signed, papers = tables.accuracy().split("Positive sources, as in the paper:")
+    for auc, other, table in zip(aucs, aucs[::-1], (signed, papers), strict=True):
+        assert auc in table
+        assert other not in table
+    assert "sign right" in signed
+    assert "*0.98*" not in signed  # the paper's value
+    assert "*0.98*" in papers
+    headline = tables.headlines()
+    assert f"AUC, one source | {aucs[0]}" in headline
+    assert "for simulated sources of either sign." in headline
+    keys = [row.split(" | ")[0] for row in tables.sets().splitlines()[2:]]
+    assert keys == [
+        "| one source, either sign", "| 1–10 sources, either sign",
+        "| one source, positive", "| 1–10 sources, positive",
+    ]  # fmt: skip
+    targets = tables.targets()
+    assert "| one source, either sign | AUC | ≥ 0.988 |" in targets
+    assert "| 1–10 sources, positive | AUC | ≥ 0.83 |" in targets
+    assert "AUC, by groups" in targets
+
+
+def test_a_set_that_was_not_evaluated_is_asked_for(tables: ModuleType, evaluations: Path) -> None:
+    path = evaluations / tables.PAPERS_MODEL / "evaluation.json"
+    found = json.loads(path.read_text("utf-8"))
+    del found["sets"]["single-signed"]
+    path.write_text(json.dumps(found), "utf-8")
+    with pytest.raises(SystemExit, match="no set single-signed: evaluate convdip-paper anew"):
+        tables.accuracy()
+
+
 def table_rows(page: str, heading: str) -> list[list[str]]:
     """The cells of a section's tables whose first one is in backticks."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ from convdip.bench.report import draw, tally, to_table
 from convdip.bench.soak import Watch, what_is_wrong
 from convdip.bench.trial import Trial, _count
 
+pytestmark = pytest.mark.alone
+
 SERVICE = {"published": 1000}
 
 

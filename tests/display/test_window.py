@@ -361,6 +361,7 @@ def test_bad_electrodes_are_named(qtbot, publish, show):
     assert window.scalp.interpolated == missing
 
 
+@pytest.mark.alone
 def test_pictures_are_written(qtbot, publish, show, tmp_path):
     publisher = publish()
     window = show(publisher)
@@ -546,6 +547,7 @@ def wait_until_it_is_connected(process):
         time.sleep(0.1)
 
 
+@pytest.mark.alone
 def test_the_command_shows_what_a_service_publishes(convdip, said, unique, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     convdip("simulate", "--name", f"{unique}EEG", "--seconds", "120")

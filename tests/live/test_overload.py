@@ -18,6 +18,8 @@ from convdip.live.sender import resolve
 from convdip.sources.player import eeg_outlet
 from convdip.streams import QUALITY
 
+pytestmark = pytest.mark.alone
+
 SLOW_STEPS = 70
 SECONDS = 3
 # So many times what the slow network can do is sent to it.

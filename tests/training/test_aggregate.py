@@ -4,7 +4,7 @@ from convdip_training.evaluation.aggregate import best_powers, members, won_by_n
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.rounding import rounded
 from convdip_training.evaluation.scores import POWERS, Scores
-from convdip_training.evaluation.sets import MULTI, ROBUST, SINGLE, VALIDATION
+from convdip_training.evaluation.sets import MULTI, ROBUST, SINGLE, SINGLE_SIGNED, VALIDATION
 
 
 def row(**values):
@@ -43,6 +43,12 @@ def test_samples_are_grouped_as_in_the_papers_figures():
     assert single["eccentricity"]["20 mm"].tolist() == [True, False, False]
     assert single["eccentricity"]["70 mm"].tolist() == [False, True, False]
     assert single["eccentricity"]["80 mm"].tolist() == [False, False, True]
+    signed = members(
+        scores_of(SINGLE_SIGNED, order=[2, 7, 4], eccentricity=[22, 74, 76], snr=[4, 4, 4])
+    )
+    assert {kind: list(groups) for kind, groups in signed.items()} == {
+        kind: list(groups) for kind, groups in single.items()
+    }
     multi = members(scores_of(MULTI, n_sources=[1, 5, 10], snr=[4, 4, 4]))
     assert multi["sources"]["1"].tolist() == [True, False, False]
     assert multi["sources"]["≥ 5"].tolist() == [False, True, True]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from convdip_training.anatomy.families import Family
-from convdip_training.anatomy.resample import nearest_mean, to_model
+from convdip_training.anatomy.resample import carry_to, nearest_mean, to_model
 
 
 @pytest.fixture
@@ -26,6 +26,27 @@ def test_the_transform_keeps_the_energy_of_every_map(rng):
     carried = to_model(sources, transform)
     assert carried.shape == (4, 20)
     np.testing.assert_allclose(carried.sum(axis=1), sources.sum(axis=1), rtol=1e-5)
+
+
+def test_signs_are_carried_over_and_opposite_sources_cancel_only_where_they_meet(rng):
+    transform = nearest_mean(rng.random((60, 3)), rng.random((20, 3)), 5)
+    sources = rng.choice([-1.0, 1.0], (4, 60)) * rng.random((4, 60)) * 1e-8
+    carried = to_model(sources, transform)
+    energy = np.abs(sources).sum(axis=1)
+    np.testing.assert_allclose(np.abs(carried).sum(axis=1), energy, rtol=1e-5)
+    np.testing.assert_array_equal(to_model(-sources, transform), -carried)
+    for signed, plain in zip(sources, carried, strict=True):
+        unscaled = transform @ signed
+        np.testing.assert_allclose(plain / plain[0], unscaled / unscaled[0], rtol=1e-4)
+
+
+def test_nothing_is_carried_to_the_medial_wall(walled_head, rng):
+    transform = carry_to(walled_head, walled_head, 5)
+    sources = rng.standard_normal((3, walled_head.n_dipoles)) * walled_head.is_cortex
+    carried = to_model(sources, transform)
+    assert 20 < (~walled_head.is_cortex).sum() < 150
+    assert not carried[:, ~walled_head.is_cortex].any()
+    np.testing.assert_allclose(np.abs(carried).sum(axis=1), np.abs(sources).sum(axis=1), rtol=1e-5)
 
 
 def test_a_head_of_the_family_lies_on_the_parabola_of_its_three_skulls(rng):

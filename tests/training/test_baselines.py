@@ -7,6 +7,7 @@ import onnx
 import pytest
 from convdip.live.topography import average_reference, spherical_spline
 from convdip.sources.patches import patch_dictionary
+from convdip_training.baselines.cmem import Cmem
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv
@@ -72,6 +73,19 @@ def test_the_beamformer_with_free_orientations_takes_their_norm(toy_head):
     assert estimate.min() >= 0
     offset_m = toy_head.dipoles_m[estimate.argmax()] - toy_head.dipoles_m[40]
     assert np.linalg.norm(offset_m) < 0.03
+
+
+@pytest.mark.parametrize("method", ["eLORETA", "sLORETA", "dSPM", "LCMV", "cMEM", "γ-MAP"])
+def test_eeg_of_the_opposite_sign_gives_the_opposite_map(toy_head, method):
+    rng = np.random.default_rng(0)
+    others = {"LCMV": Lcmv, "cMEM": Cmem, "γ-MAP": GammaMap}
+    solve = others[method](toy_head) if method in others else MinimumNorm(toy_head, method)
+    sources = dipole(toy_head, 40) - 0.7 * dipole(toy_head, 250)
+    given = erp(toy_head, sources, rng, noise=0.2)
+    plain = solve(given)
+    turned = solve(replace(given, trials=-given.trials))
+    assert plain.any()
+    np.testing.assert_allclose(turned, -plain, atol=1e-5 * np.abs(plain).max())
 
 
 def test_gamma_map_finds_two_patches_and_little_else(shipped):

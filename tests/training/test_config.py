@@ -8,6 +8,7 @@ from convdip_training.config import (
     LossConfig,
     NetworkConfig,
     TrainingConfig,
+    config_of_card,
     load_preset,
 )
 
@@ -17,6 +18,20 @@ def test_shipped_presets_load(name):
     config = load_preset(name)
     assert len(config.head.electrodes) == 31
     assert config.head.conductivity_s_m == (0.3, 0.006, 0.3)
+
+
+def test_a_card_of_an_older_version_is_read_as_it_was():
+    """The matched networks of that time were trained on sources of one polarity."""
+    older = {
+        "name": "x",
+        "simulation": {"n_sources": [1, 10], "repaired": 0.25},
+        "network": {"kind": "matched", "output": "sigmoid", "filter_orders": [2, 4]},
+        "loss": {"cosine": 1.0, "support_bce": 2.0},
+    }
+    config = config_of_card({"config": older})
+    assert config.simulation.signs == "positive"
+    assert config.simulation.other_noise == 0
+    assert config.network.deflation == 0
 
 
 def test_the_paper_preset_holds_the_papers_numbers():
@@ -52,6 +67,11 @@ def test_the_paper_preset_holds_the_papers_numbers():
             "name = 'x'\n[simulation]\norders = [5, 2]\n[loss]\ncosine = 1",
             r"orders is \[5, 2\]",
         ),
+        (
+            "name = 'x'\n[simulation]\nsigns = 'random'\n[loss]\ncosine = 1",
+            "kind is 'convdip', whose maps have one polarity",
+        ),
+        ("name = 'x'\n[loss]\nsign = 1", "all weights are 0"),
         ("name = ", "is not TOML"),
     ],
 )

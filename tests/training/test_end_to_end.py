@@ -25,17 +25,20 @@ spacing = "ico3"
 n_segments = 100
 [simulation]
 orders = [1, 2]
+signs = "random"
 [network]
 kind = "matched"
 n_hidden = 64
 n_layers = 2
 rank = 32
 filter_orders = [2]
+deflation = 16
 background = 0.1
 output = "sigmoid"
 [loss]
 cosine = 1.0
 support_bce = 2.0
+sign = 0.3
 [fit]
 n_samples = 100_000
 batch_size = 128
@@ -83,10 +86,10 @@ def everything(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(everything):
-    """The folder, and the evaluation of its bundle with one thread; the bundle stays as it is."""
+    """The folder, and the evaluation of its bundle with two threads; the bundle stays as it is."""
     folder, _ = everything
     exported = contents(folder / "bundle")
-    done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="1")
+    done = train(*EVALUATE, "bundle", cwd=folder, OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
     assert contents(folder / "bundle") == exported
     return folder, json.loads(done.stdout.splitlines()[-1])
@@ -134,7 +137,8 @@ def test_a_bundle_is_transferred_to_another_head(everything, call, bert):
 def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
     folder, table = evaluated
     assert table == json.loads(report_of(folder, "bundle", WRITTEN[0]))
-    single = table["sets"]["single"]
+    assert list(table["sets"]) == ["single-signed", "multi-signed"]
+    single = table["sets"]["single-signed"]
     assert single["n"] == 100
     methods = single["methods"]
     assert set(methods) == {
@@ -144,6 +148,10 @@ def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
     assert methods["eLORETA"]["auc"]["mean"] > 0.7
     assert methods["zero map"]["auc"]["mean"] == 0.5
     assert methods["zero map"]["relative_nmse"]["median"] == 1
+    assert methods["zero map"]["sign"] is None
+    assert methods["eLORETA"]["sign"]["mean"] > 0.8
+    low, high = methods["random map"]["sign"]["mean_ci"]
+    assert low < 0.5 < high
     assert methods["LCMV"]["mse"] is None  # it gives no moments
     for method in methods.values():
         low, high = method["auc"]["mean_ci"]
@@ -161,7 +169,7 @@ def scores_in(path):
 
 
 def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated):
-    """A copy of the bundle, by another name of equal length, with twice the threads.
+    """A copy of the bundle, by another name of equal length, with half the threads.
 
     Its own scores are all new. Of its rivals', a piece of each set is gone, as if the first
     evaluation had been broken off: only those are scored again.
@@ -179,7 +187,7 @@ def test_an_evaluation_gives_the_same_bytes_and_scores_no_rival_twice(evaluated)
     ]
     for path in gone:
         path.unlink()
-    done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="2")
+    done = train(*EVALUATE, "bundl2", cwd=folder, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     for name in WRITTEN:
         first, second = (report_of(folder, bundle, name) for bundle in ("bundle", "bundl2"))

@@ -1,11 +1,24 @@
 from dataclasses import replace
 
 import numpy as np
-from convdip_training.evaluation.ideal_observer import IdealObserver
-from convdip_training.evaluation.sets import MULTI, SINGLE, SampleSet
+import pytest
+from convdip.sources.patches import patch_dictionary
+from convdip_training.anatomy.cortex import cortex_only
+from convdip_training.anatomy.resample import carry_to
+from convdip_training.evaluation.ideal_observer import N_MOMENTS, IdealObserver
+from convdip_training.evaluation.sets import (
+    MULTI,
+    MULTI_SIGNED,
+    NAM,
+    SINGLE,
+    SINGLE_SIGNED,
+    SampleSet,
+)
+from convdip_training.whitening import whitening_matrix
 
-ONE, SEVERAL = (
-    replace(config, orders=(1, 2), moment_nam=(5.0, 10.0)) for config in (SINGLE, MULTI)
+ONE, ONE_SIGNED, SEVERAL, SEVERAL_SIGNED = (
+    replace(config, orders=(1, 2), moment_nam=(5.0, 10.0))
+    for config in (SINGLE, SINGLE_SIGNED, MULTI, MULTI_SIGNED)
 )
 
 
@@ -21,6 +34,71 @@ def test_with_hardly_any_noise_one_source_is_known(toy_head, noise):
     config = replace(ONE, snr=(200.0, 200.0))
     for sample, estimate in zip(*drawn(config, toy_head, noise, 10), strict=True):
         np.testing.assert_allclose(estimate, sample.truth / sample.truth.max(), atol=0.05)
+
+
+def test_with_hardly_any_noise_one_source_of_either_sign_is_known(walled_head, noise):
+    config = replace(ONE_SIGNED, snr=(200.0, 200.0))
+    for sample, estimate in zip(*drawn(config, walled_head, noise, 10), strict=True):
+        largest = np.abs(sample.truth).max()
+        np.testing.assert_allclose(estimate, sample.truth / largest, atol=0.05)
+
+
+def enumerated(config, head, noise, sample):
+    """Return the posterior's means of a sample, summed over every pair of patches and moments."""
+    cortex, triangles = cortex_only(head)
+    patches = patch_dictionary(triangles, head.dipoles_m[cortex], config.orders[0]).toarray()
+    low, high = config.moment_nam
+    edges = np.linspace(low, high, N_MOMENTS + 1)
+    middles = np.unique((edges[1:] + edges[:-1]) / 2)
+    each = np.concatenate([moment * patches for moment in (*middles, *-middles)])
+    maps = each @ carry_to(head, head, 5)[:, cortex].toarray().T
+    level = sample.noise_v / len(sample.erp.trials) ** 0.5
+    whitening = whitening_matrix(noise) / level
+    seen = whitening @ sample.erp.average[sample.erp.peak]
+    expected = each @ head.lead_field[:, cortex].T @ whitening.T * NAM
+    if config.n_sources == (1, 1):
+        likelihood = -((seen - expected) ** 2).sum(axis=1) / 2
+        chosen = np.exp(likelihood - likelihood.max())
+        states = maps
+    else:
+        # −½ |seen − a − b|² for every pair, of which only those that matter have a map.
+        own = expected @ seen - (expected**2).sum(axis=1) / 2
+        likelihood = own[:, None] + own - expected @ expected.T
+        first, second = np.nonzero(likelihood > likelihood.max() - 12)
+        chosen = np.exp(likelihood[first, second] - likelihood.max())
+        states = maps[first] + maps[second]
+    largest = np.abs(states).max(axis=1, keepdims=True)
+    states = states / np.where(largest > 0, largest, 1)  # opposite ones at one place leave nothing
+    weights = chosen / chosen.sum()
+    return weights @ np.abs(states), weights @ states
+
+
+@pytest.mark.parametrize("snr", [0.7, 3.0])
+def test_one_source_of_either_sign_is_the_sum_over_all_there_could_be(walled_head, noise, snr):
+    config = replace(ONE_SIGNED, orders=(2, 2), snr=(snr, snr))
+    for sample, estimate in zip(*drawn(config, walled_head, noise, 8), strict=True):
+        absolute, signed = enumerated(config, walled_head, noise, sample)
+        np.testing.assert_allclose(np.abs(estimate), absolute, atol=1e-4)
+        clear = np.abs(signed) > 1e-3
+        np.testing.assert_array_equal(np.sign(estimate[clear]), np.sign(signed[clear]))
+
+
+def test_two_sources_of_either_sign_are_drawn_as_often_as_they_are_likely(walled_head, noise):
+    """Against the sum over all pairs; a mean of some hundred draws is not exact."""
+    config = replace(
+        SEVERAL_SIGNED, n_sources=(2, 2), orders=(1, 1), moment_nam=(7.0, 7.0), snr=(2.0, 2.0)
+    )
+    samples = SampleSet(config, 3, walled_head, walled_head, noise)
+    observer = IdealObserver(config, walled_head, walled_head, noise, 5)
+    for i in range(3):
+        absolute, signed = enumerated(config, walled_head, noise, samples[i])
+        rng = np.random.default_rng(i)
+        estimates = np.array([observer(samples[i], rng) for _ in range(8)])
+        drawn_mean = np.abs(estimates).mean(axis=0)
+        assert np.corrcoef(drawn_mean, absolute)[0, 1] > 0.97
+        assert drawn_mean.sum() == pytest.approx(absolute.sum(), rel=0.1)
+        clear = np.abs(signed) > 0.3
+        assert (np.sign(estimates.mean(axis=0))[clear] == np.sign(signed[clear])).all()
 
 
 def test_in_noise_the_posterior_mean_has_the_least_squared_error(toy_head, noise):

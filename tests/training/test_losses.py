@@ -2,7 +2,15 @@ import keras
 import numpy as np
 import pytest
 from convdip_training.config import LossConfig
-from convdip_training.losses import build_loss, cosine, mse, support_bce, weighted_hausdorff
+from convdip_training.losses import (
+    build_loss,
+    cosine,
+    mse,
+    sign_error,
+    support_bce,
+    weighted_hausdorff,
+    with_signs,
+)
 from keras import ops
 
 
@@ -89,3 +97,23 @@ def test_weights_add_up(maps, toy_head):
     mixed = build_loss(LossConfig(cosine=1, support_bce=2), toy_head.dipoles_m)
     expected = values(cosine, *maps) + 2 * values(support_bce, *maps)
     np.testing.assert_allclose(values(mixed, *maps), expected, rtol=1e-5)
+
+
+def test_only_the_signs_of_true_moments_count_and_large_ones_more():
+    truth = np.array([[1.0, -0.5, 0.0]] * 4, np.float32)
+    estimate = np.array(
+        [[0.9, -0.9, -0.9], [0.9, -0.9, 0.9], [0.9, 0.9, 0.9], [-0.9, -0.9, 0.9]], np.float32
+    )
+    right, same, smaller_wrong, larger_wrong = values(sign_error, truth, estimate)
+    assert right == same < 0.01
+    assert smaller_wrong < larger_wrong
+    assert larger_wrong == pytest.approx(8 * 0.9 / 1.5, rel=0.01)  # softplus of the cosine times 8
+
+
+def test_magnitudes_and_signs_are_judged_apart(maps):
+    truth, estimate = maps
+    signed = truth * np.where(np.arange(324) % 2, -1, 1)
+    both = np.stack([estimate, np.random.default_rng(1).uniform(-1, 1, (3, 324))], axis=1)
+    both, signed = both.astype(np.float32), signed.astype(np.float32)
+    expected = values(cosine, truth, estimate) + 0.3 * values(sign_error, signed, both[:, 1])
+    np.testing.assert_allclose(values(with_signs(cosine, 0.3), signed, both), expected, rtol=1e-5)

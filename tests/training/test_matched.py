@@ -5,22 +5,36 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from convdip.live.network import Network
 from convdip.sources.patches import patch_dictionary
 from convdip_training.config import NetworkConfig
 from convdip_training.convert import to_onnx
-from convdip_training.networks.matched import LEAST_VARIANCE, build_matched, matched_filters
+from convdip_training.networks.matched import (
+    LEAST_VARIANCE,
+    SURE,
+    build_matched,
+    matched_filters,
+)
 from convdip_training.quantise import to_int8
 from convdip_training.whitening import whitening_matrix
 
 CONFIG = NetworkConfig(
-    "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), output="sigmoid"
+    "matched", n_hidden=24, n_layers=3, rank=8, filter_orders=(1, 2), deflation=6, output="sigmoid"
 )
+
+
+def build(config, head, noise):
+    """Return a network that takes other sources out, as a trained one does and a new one not."""
+    keras.utils.set_random_seed(0)
+    network = build_matched(config, head, noise)
+    shape = network.take_out.kernel.shape
+    network.take_out.kernel.assign(np.random.default_rng(0).standard_normal(shape) * 0.1)
+    return network
 
 
 @pytest.fixture(scope="module")
 def network(toy_head, noise):
-    keras.utils.set_random_seed(0)
-    return build_matched(CONFIG, toy_head, noise)
+    return build(CONFIG, toy_head, noise)
 
 
 def images(head, eeg):
@@ -54,8 +68,9 @@ def test_a_filter_matches_its_own_patch_best(toy_head, noise):
     assert np.all(match.argmax(axis=1) == np.arange(toy_head.n_dipoles))
 
 
-def test_untrained_it_finds_a_patch_without_noise(network, toy_head):
+def test_untrained_it_finds_a_patch_without_noise(toy_head, noise):
     """The filters know the lead field before any training."""
+    network = build_matched(CONFIG, toy_head, noise)
     patches = patch_dictionary(toy_head.triangles, toy_head.dipoles_m, 1)
     seeds = np.arange(0, toy_head.n_dipoles, 9)
     sources = network.predict(
@@ -63,8 +78,35 @@ def test_untrained_it_finds_a_patch_without_noise(network, toy_head):
     )
     assert sources.shape == (len(seeds), toy_head.n_dipoles)
     assert np.mean(sources.argmax(axis=1) == seeds) > 0.8
-    assert sources.min() >= 0
-    assert sources.max() <= 1
+    assert np.abs(sources).max() <= 1
+
+
+def test_eeg_of_the_other_polarity_gives_exactly_the_negative_map(network, toy_head):
+    by_onnx = Network(to_onnx(network), toy_head, "cpu")
+    for n in (1, 64):
+        eeg = np.random.default_rng(n).standard_normal((n, 31)) * 1e-5
+        topography = images(toy_head, eeg)
+        for maps in (
+            lambda image: network.predict({"topography": image}, verbose=0),
+            lambda image: by_onnx(image.reshape(-1, 77)),
+        ):
+            sources = maps(topography)
+            assert (sources > 0).any()
+            assert (sources < 0).any()
+            np.testing.assert_array_equal(maps(-topography), -sources)
+            assert not maps(topography * 0).any()
+
+
+def test_the_medial_wall_is_silent(toy_head, noise):
+    atlas = toy_head.atlas + 1
+    atlas[40:60] = 0
+    head = replace(toy_head, atlas=atlas, atlas_names=("unknown-lh", *toy_head.atlas_names))
+    topography = images(head, np.random.default_rng(4).standard_normal((20, 31)))
+    silent = build(replace(CONFIG, background=0.1), head, noise)
+    by_keras = silent.predict({"topography": topography}, verbose=0)
+    by_onnx = Network(to_onnx(silent), head, "cpu")(topography.reshape(-1, 77))
+    for sources in (by_keras, by_onnx):
+        np.testing.assert_array_equal((sources != 0).all(axis=0), head.is_cortex)
 
 
 def test_some_dipoles_are_those_of_all(network, toy_head):
@@ -72,25 +114,26 @@ def test_some_dipoles_are_those_of_all(network, toy_head):
     chosen = np.array([300, 2, 77], np.int32)
     everything = network({"topography": topography})
     some = network({"topography": topography, "dipoles": chosen})
+    probabilities, moments = keras.ops.convert_to_numpy(some).swapaxes(0, 1)
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(some),
+        probabilities * np.clip(moments / SURE, -1, 1),
         keras.ops.convert_to_numpy(everything)[:, chosen],
         rtol=1e-5,
         atol=1e-7,
     )
 
 
-def test_in_use_the_background_fades_and_nothing_changes_its_order(toy_head, noise):
-    keras.utils.set_random_seed(0)
-    network = build_matched(replace(CONFIG, background=0.2), toy_head, noise)
+def test_in_use_the_background_fades_and_so_does_a_moment_without_a_sign(toy_head, noise):
+    network = build(replace(CONFIG, background=0.2), toy_head, noise)
     topography = images(toy_head, np.random.default_rng(2).standard_normal((4, 31)))
-    learnt, used = (
-        keras.ops.convert_to_numpy(network({"topography": topography}, training=training))
-        for training in (True, False)
-    )
+    every = np.arange(toy_head.n_dipoles, dtype=np.int32)
+    both = keras.ops.convert_to_numpy(network({"topography": topography, "dipoles": every}))
+    learnt, moments = both[:, 0], both[:, 1]
+    used = keras.ops.convert_to_numpy(network({"topography": topography}))
     line = 0.2 * learnt.max(axis=1, keepdims=True)
-    np.testing.assert_allclose(used, learnt**3 / (learnt**2 + line**2), rtol=1e-4)
-    np.testing.assert_array_equal(used.argsort(axis=1), learnt.argsort(axis=1))
+    faded = learnt**5 / (learnt**4 + line**4)
+    np.testing.assert_allclose(used, faded * np.clip(moments / SURE, -1, 1), rtol=1e-4, atol=1e-9)
+    np.testing.assert_array_equal(faded.argsort(axis=1), learnt.argsort(axis=1))
 
 
 def test_strength_and_an_eeg_of_zeros_change_nothing_and_break_nothing(network, toy_head):
@@ -103,7 +146,7 @@ def test_strength_and_an_eeg_of_zeros_change_nothing_and_break_nothing(network, 
 
 def test_onnx_runtime_makes_one_operation_of_each_norm(toy_head, noise, tmp_path):
     config = replace(CONFIG, n_hidden=128)
-    network = build_matched(config, toy_head, noise)
+    network = build(config, toy_head, noise)
     for norm in network.norms:  # a scale of 1, as before training, is left out altogether
         norm.scale.assign(np.linspace(0.5, 1.5, config.n_hidden))
     model = to_onnx(network)

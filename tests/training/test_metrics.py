@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from convdip.sources.patches import patch_dictionary
 from convdip_training.evaluation.metrics import (
     METRICS,
     EarthMover,
@@ -16,6 +17,7 @@ from convdip_training.evaluation.metrics import (
     peak_error_mm,
     relative_nmse,
     roc_pools,
+    sign_agreement,
 )
 
 
@@ -211,10 +213,10 @@ def test_a_perfect_map_an_empty_one_and_one_that_sprays(toy_head):
     best = {
         "auc_close": 1, "auc_far": 1, "auc": 1, "average_precision": 1, "peak_error": 0,
         "maxima_error": 0, "found": 100, "missed": 0, "ghosts": 0, "n_maxima": 1, "mse": 0,
-        "nmse": 0, "relative_nmse": 0, "emd": 0, "dispersion": 0,
+        "nmse": 0, "relative_nmse": 0, "emd": 0, "dispersion": 0, "sign": 1,
     }  # fmt: skip
     assert perfect == pytest.approx(best, abs=1e-9)
-    for name in ("peak_error", "maxima_error", "emd", "dispersion"):
+    for name in ("peak_error", "maxima_error", "emd", "dispersion", "sign"):
         assert np.isnan(empty[name])
     assert (empty["auc"], empty["found"], empty["missed"], empty["ghosts"]) == (0.5, 0, 1, 0)
     assert empty["relative_nmse"] == 1
@@ -227,3 +229,66 @@ def test_no_distance_of_the_strongest_dipoles_where_there_are_several_sources(to
     truth = values(toy_head.n_dipoles, v3=1.0, v200=0.9)
     row = Scorer(toy_head)(truth, [truth], n_sources=2)[0]
     assert np.isnan(row[list(METRICS).index("peak_error")])
+
+
+def test_the_sign_is_right_where_it_is_that_of_the_truth():
+    truth = values(50, v3=4.0, v4=-2.0, v5=1.0, v6=-1.0)
+    assert sign_agreement(truth, truth * 0.01) == 1
+    assert sign_agreement(truth, -truth) == 0
+    # Weighted by the truth, over those that have a sign at all.
+    assert sign_agreement(truth, values(50, v3=0.1, v4=5.0, v9=-7.0)) == pytest.approx(4 / 6)
+    assert np.isnan(sign_agreement(truth, values(50, v9=1.0)))
+    assert np.isnan(sign_agreement(truth, np.zeros(50)))
+
+
+@pytest.fixture
+def maps(walled_head):
+    """Truths of two opposite patches, and estimates that have something of them."""
+    rng = np.random.default_rng(1)
+    patches = patch_dictionary(walled_head.triangles, walled_head.dipoles_m, 2).toarray()
+    cortex = np.flatnonzero(walled_head.is_cortex)
+    pairs = []
+    for _ in range(10):
+        one, other = rng.choice(cortex, 2, replace=False)
+        truth = (patches[one] - 0.7 * patches[other]) * walled_head.is_cortex
+        pairs.append((truth, truth + 0.3 * rng.standard_normal(truth.size)))
+    return pairs
+
+
+def test_scores_of_places_do_not_depend_on_the_maps_sign(walled_head, maps):
+    score = Scorer(walled_head)
+    sign, squared = (list(METRICS).index(name) for name in ("sign", "mse"))
+    for truth, estimate in maps:
+        as_it_is, turned = score(truth, [estimate, -estimate], n_sources=1)
+        both = score(-truth, [-estimate], n_sources=1)[0]
+        np.testing.assert_allclose(both, as_it_is, rtol=1e-12)
+        assert turned[sign] == pytest.approx(1 - as_it_is[sign])
+        assert turned[squared] > as_it_is[squared]
+        rest = np.delete(np.arange(len(METRICS)), [sign, squared])
+        np.testing.assert_allclose(turned[rest], as_it_is[rest], rtol=1e-12)
+
+
+def test_what_a_map_holds_on_the_medial_wall_is_not_looked_at(walled_head, maps):
+    score, wall = Scorer(walled_head), ~walled_head.is_cortex
+    for truth, estimate in maps:
+        loud = np.where(wall, 100.0, estimate)
+        plain, louder = score(truth, [estimate, loud], n_sources=1)
+        np.testing.assert_array_equal(louder, plain)
+
+
+def test_maps_that_know_nothing_are_at_chance(walled_head, maps):
+    score, rng = Scorer(walled_head), np.random.default_rng(2)
+    n, cortex = walled_head.n_dipoles, walled_head.is_cortex
+    rows, shares = [], []
+    for truth, _ in maps:
+        random = [rng.uniform(-1, 1, n) for _ in range(20)]
+        rows.append(score(truth, [*random, np.zeros(n)], n_sources=1))
+        shares.append((truth != 0).sum() / cortex.sum())
+    scores = np.array(rows)
+    of_random = dict(zip(METRICS, np.nanmean(scores[:, :-1], axis=(0, 1)), strict=True))
+    of_zero = dict(zip(METRICS, scores[:, -1].mean(axis=0), strict=True))
+    for name in ("auc", "auc_close", "auc_far", "sign"):
+        assert of_random[name] == pytest.approx(0.5, abs=0.03)
+    assert of_zero["auc"] == 0.5
+    assert of_zero["average_precision"] == pytest.approx(np.mean(shares))
+    assert of_random["average_precision"] == pytest.approx(np.mean(shares), abs=0.05)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from convdip.bundle import sha256_of
 from convdip.live.network import Network
-from convdip_training.evaluation.form_accuracy import accuracy, precision_markdown
+from convdip_training.evaluation.form_accuracy import ERRORS, accuracy, precision_markdown
 from convdip_training.evaluation.metrics import Scorer
 from convdip_training.evaluation.precision import (
     FORMS,
@@ -172,8 +172,8 @@ def table():
         "moved_mm_95": None,
     }
     common = {"bytes": 4_700_000, "batch_difference": 1.2e-6}
-    form = common | deviation | {"single": scores | by, "multi": scores | by}
-    fp32 = common | {"single": scores, "multi": scores}
+    form = common | deviation | {config.name: scores | by for config in ERRORS}
+    fp32 = common | {config.name: scores for config in ERRORS}
     return {"data": "some samples", "int8": form, "fp16": form, "fp32": fp32}
 
 
@@ -190,7 +190,7 @@ def test_the_table_for_people_says_what_was_measured(table):
     assert [cell.strip() for cell in rows[""]] == ["fp32", "fp16", "int8"]
     assert rows["one sample, ms (median)"][2].strip() == "0.23"
     assert rows["the same: worst sample"][0].strip() == "–"
-    assert rows["one source: AUC"][2].strip() == "0.9000 (−0.0123)"
+    assert rows["one source, either sign: AUC"][2].strip() == "0.9000 (−0.0123)"
     assert "Data: some samples." in text
 
 

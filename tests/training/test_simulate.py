@@ -5,6 +5,7 @@ import pytest
 from convdip.sources.patches import patch_dictionary
 from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.config import SimulationConfig
+from convdip_training.noise_kinds import noise_kinds
 from convdip_training.simulate import Simulator
 
 CONFIG = SimulationConfig(orders=(1, 2))
@@ -94,6 +95,52 @@ def test_a_repaired_electrode_is_what_the_others_say(toy_head, noise):
     changed = np.abs(after - before).max(axis=1) > 1e-3 * np.abs(before).max(axis=1)
     assert np.mean(changed) == pytest.approx(0.5, abs=0.12)
     np.testing.assert_allclose(after.mean(axis=1), 0, atol=1e-9)
+
+
+def test_sources_point_either_way_where_signs_are_random(toy_head, noise):
+    config = SimulationConfig(n_sources=(1, 1), orders=(1, 1), signs="random")
+    batch = Simulator(toy_head, noise * 0, config).batch(400, np.random.default_rng(12))
+    at_seeds = batch.sources[np.arange(400), batch.seeds[:, 0]]
+    assert np.mean(at_seeds > 0) == pytest.approx(0.5, abs=0.1)
+    assert np.all(np.abs(at_seeds) >= 5e-9)
+    np.testing.assert_array_equal(np.sign(batch.sources.sum(axis=1)), np.sign(at_seeds))
+    np.testing.assert_allclose(batch.eeg, batch.sources @ toy_head.lead_field.T, atol=1e-9)
+
+
+def test_no_source_lies_on_the_medial_wall_or_grows_across_it(toy_head, noise):
+    """A wall one dipole wide parts the left sphere: nothing passes."""
+    z = toy_head.dipoles_m[:, 2] - 0.02
+    left = np.arange(toy_head.n_dipoles) < toy_head.n_left
+    atlas = toy_head.atlas + 1
+    atlas[left & (np.abs(z) < 0.011)] = 0
+    head = replace(toy_head, atlas=atlas, atlas_names=("corpuscallosum-lh", *toy_head.atlas_names))
+    config = SimulationConfig(n_sources=(1, 1), orders=(3, 3))
+    batch = Simulator(head, noise, config).batch(600, np.random.default_rng(13))
+    assert not batch.sources[:, ~head.is_cortex].any()
+    seeds = batch.seeds[:, 0]
+    assert head.is_cortex[seeds].all()
+    there = set(np.flatnonzero(head.is_cortex))
+    assert len(there - set(seeds)) < 0.3 * len(there)
+    other_side = left & head.is_cortex & (z[seeds][:, None] * z < 0)
+    assert not batch.sources[left[seeds][:, None] & other_side].any()
+
+
+def test_other_noise_has_the_covariances_of_its_kinds(toy_head, noise):
+    """On average: each part of a batch draws one of them."""
+    config = replace(CONFIG, n_trials=1, other_noise=1.0, n_sources=(1, 1))
+    simulator = Simulator(toy_head, noise, config)
+    signal_free = []
+    for seed in range(400):
+        batch = simulator.batch(64, np.random.default_rng(seed))
+        signal = batch.sources @ toy_head.lead_field.T
+        signal_free.append((batch.eeg - signal) / np.abs(signal).max(axis=1, keepdims=True))
+    added = np.concatenate(signal_free)
+    np.testing.assert_allclose(added.mean(axis=1), 0, atol=1e-3)
+    rng = np.random.default_rng([len(noise), 1])
+    pool = np.cov(noise.reshape(-1, 31), rowvar=False)
+    kinds = noise_kinds(toy_head.lead_field, toy_head.dipoles_m, pool, 512, rng)
+    mean = np.mean(kinds @ kinds, axis=0)
+    np.testing.assert_allclose(added.T @ added / len(added), mean, atol=0.05)
 
 
 def test_samples_come_from_the_heads_of_the_family(toy_head, noise):

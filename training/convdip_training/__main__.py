@@ -132,7 +132,7 @@ def head(*, chosen: Chosen = CHOSEN) -> int:
 
 
 @app.command
-def fit(*, chosen: Chosen = CHOSEN) -> int:
+def fit(*, chosen: Chosen = CHOSEN, n_processes: int = 0) -> int:
     """Train the network; an interrupted training resumes from the last checkpoint.
 
     Keras uses the backend that KERAS_BACKEND names: tensorflow (default), jax or torch.
@@ -141,10 +141,16 @@ def fit(*, chosen: Chosen = CHOSEN) -> int:
 
     Example: convdip-train fit --from convdip-fsaverage31 --head bert
     --subjects-dir subjects --trans bert-trans.fif
+
+    Parameters
+    ----------
+    n_processes : int
+        Processes that simulate samples while this one trains, by default a thread: with a GPU,
+        as many as there are cores to spare.
     """
     from convdip_training.fit import fit as fit_network
 
-    fit_network(chosen.experiment())
+    fit_network(chosen.experiment(), n_processes)
     return 0
 
 
@@ -233,7 +239,8 @@ class Evaluated:
     out : Path
         Folder for the results; by default evaluations/ and the model's name.
     quick : bool
-        100 samples of the paper's two sets, in two minutes instead of twenty.
+        100 samples each of one source and of 1–10, of either sign, in two minutes instead of
+        forty (on two idle cores).
     seed : int
         Of the simulated samples: the same seed gives the same numbers.
     data : Path
@@ -281,6 +288,9 @@ EVALUATED = Evaluated()
 @app.command
 def evaluate(*, evaluated: Evaluated = EVALUATED, json_: Json = False) -> int:
     """Evaluate a model on another head than it was trained on, beside seven baseline methods.
+
+    Sources are of either sign, as in live EEG; then positive, as in the paper. The whole takes
+    about forty minutes on two idle cores.
 
     Writes evaluation.json, evaluation.md and speed.md to --out, and precision.md if the model has
     an int8 form; with --quick, evaluation-quick.json and evaluation-quick.md.

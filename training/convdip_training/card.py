@@ -26,13 +26,13 @@ def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, A
     history : list of dict
         From `read_history`.
     """
-    config, head = experiment.config, experiment.head
+    config = experiment.config
     return {
         "name": config.name,
         "method": "ConvDip (Hecker et al. 2021)",
         "date": date.today().isoformat(),
         "input": "topography: 7×11 image of the average-referenced EEG, volts",
-        "output": f"sources: {head.n_dipoles} dipoles, {config.network.output}, no scale",
+        "output": _output_words(experiment),
         "noise": _noise_words(experiment),
         "training": _training_words(experiment, history),
         "config": asdict(config),
@@ -60,14 +60,27 @@ def read_history(network_path: Path) -> list[dict[str, Any]]:
     return history
 
 
+def _output_words(experiment: Experiment) -> str:
+    network, head = experiment.config.network, experiment.head
+    if network.kind == "convdip":
+        return f"sources: {head.n_dipoles} dipoles, {network.output}, no scale"
+    silent = int((~head.is_cortex).sum())
+    return (
+        f"sources: {head.n_dipoles} dipoles, {network.output} with the sign of the moment "
+        f"(positive: out of the cortex), no scale; {silent} on the medial wall, always 0"
+    )
+
+
 def _noise_words(experiment: Experiment) -> str:
     n_segments, recordings = len(experiment.noise), experiment.config.noise.recordings
+    others = experiment.config.simulation.other_noise
+    kinds = f"; {others:.0%} of the samples in noise of other kinds" if others else ""
     if recordings:
         names = ", ".join(Path(name).name for name in recordings)
-        return f"recorded: {n_segments} segments of 1 s from {names}"
+        return f"recorded: {n_segments} segments of 1 s from {names}{kinds}"
     return (
         f"synthetic: {n_segments} segments of 1 s (1/f cortical background "
-        "through the lead field, alpha rhythm, white sensor noise)"
+        f"through the lead field, alpha rhythm, white sensor noise){kinds}"
     )
 
 

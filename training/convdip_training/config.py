@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 from convdip.errors import ConfigError
 
-from convdip_training.toml_tables import from_table
-
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_CACHE = Path("~/.cache/convdip").expanduser()
 # Public recordings; docs/data.md says what they are and where they come from.
@@ -127,6 +125,12 @@ class SimulationConfig:
         between the two, on a logarithmic scale.
     repaired : float
         Share of samples with one to three interpolated electrodes.
+    signs : str
+        ``positive``: every source points out of the cortex, as the paper's do; ``random``: each
+        source points either way.
+    other_noise : float
+        Share of samples whose noise is not of the pool's kind: brain noise of random strength by
+        region mixed with the pool's and with white noise (`convdip_training.noise_kinds`).
     """
 
     n_sources: tuple[int, int] = (1, 5)
@@ -137,6 +141,8 @@ class SimulationConfig:
     n_trials: int = 20
     trial_snr: tuple[float, float] = (1.0, 1.0)
     repaired: float = 0.0
+    signs: Literal["positive", "random"] = "positive"
+    other_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,9 @@ class NetworkConfig:
         Number of dense layers, and rank of their output to the dipoles (``matched``).
     filter_orders : tuple of int
         Neighbourhood orders of the matched filters' patches.
+    deflation : int
+        Width of the layer that takes other sources out of the EEG before the larger matched
+        filters and the moments' signs (``matched``); 0: nothing is taken out.
     output : str
         Activation of the dipoles.
     background : float
@@ -169,18 +178,23 @@ class NetworkConfig:
     n_layers: int = 1
     rank: int = 256
     filter_orders: tuple[int, ...] = (2, 4)
+    deflation: int = 0
     background: float = 0.0
     output: Literal["relu", "sigmoid"] = "relu"
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses; 0 leaves a loss out."""
+    """Weights of the losses; 0 leaves a loss out.
+
+    All but ``sign`` compare magnitudes; ``sign`` is for the signs of the moments (``matched``).
+    """
 
     weighted_hausdorff: float = 0.0
     cosine: float = 0.0
     support_bce: float = 0.0
     mse: float = 0.0
+    sign: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -242,8 +256,14 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         weights = asdict(self.loss)
+        of_signs = weights.pop("sign")
         if not any(weights.values()):
             raise ConfigError(f"[loss] all weights are 0: give one of {', '.join(weights)}")
+        if self.network.kind == "convdip" and (of_signs or self.simulation.signs == "random"):
+            raise ConfigError(
+                "[network] kind is 'convdip', whose maps have one polarity: expected no sign in "
+                "[loss] and signs = 'positive' in [simulation], or a network of kind 'matched'"
+            )
         if weights["support_bce"] and self.network.output == "relu":
             raise ConfigError(
                 "[loss] support_bce needs probabilities, and [network] output is 'relu': "
@@ -268,6 +288,7 @@ class TrainingConfig:
         for section, name in (
             ("simulation", "single"),
             ("simulation", "repaired"),
+            ("simulation", "other_noise"),
             ("network", "background"),
         ):
             share = getattr(getattr(self, section), name)
@@ -298,6 +319,8 @@ def config_of_card(card: dict[str, Any]) -> TrainingConfig:
         raise ConfigError(
             "the model's card.json has no 'config': expected the card of a network trained here"
         )
+    from convdip_training.toml_tables import from_table  # of an extra, as in `load_preset`
+
     return from_table(TrainingConfig, card["config"], where="card.json")
 
 
@@ -319,4 +342,6 @@ def load_preset(preset: str) -> TrainingConfig:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    from convdip_training.toml_tables import from_table
+
     return from_table(TrainingConfig, table, where=path.name)

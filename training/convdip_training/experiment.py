@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from convdip.bundle import Bundle
@@ -57,6 +58,10 @@ class Experiment:
         self._given_head = head
         self._given_noise = noise
         self._given_family = family
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to other processes: all but the simulator, the largest part."""
+        return {name: value for name, value in self.__dict__.items() if name != "simulator"}
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, cache: Path) -> Experiment:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from convdip.errors import ConfigError
 from tqdm import tqdm
 
+from convdip_training.ahead import Ahead
+from convdip_training.batches import SimulatedBatches
 from convdip_training.cache import write_whole
 from convdip_training.config import TrainingConfig
-from convdip_training.grid import SHAPE
-from convdip_training.losses import build_loss
+from convdip_training.losses import build_loss, with_signs
 from convdip_training.networks.convdip import build_convdip
 from convdip_training.networks.matched import build_matched
 from convdip_training.networks.transfer import transferred
@@ -28,46 +29,7 @@ if TYPE_CHECKING:  # it can build head models with MNE, which training does not 
 log = logging.getLogger(__name__)
 
 
-class SimulatedBatches:
-    """The batches of a training, each drawn from a seed of its own.
-
-    A resumed training thus sees the very batches that it would have seen without the break.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    """
-
-    def __init__(self, experiment: Experiment) -> None:
-        self.config = experiment.config
-        self._simulator = experiment.simulator
-        self._interpolation = experiment.head.interpolation
-
-    def __getitem__(self, step: int) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
-        """Return the network's inputs and the target maps of a step."""
-        rng = np.random.default_rng([self.config.seed, 1, step])
-        batch = self._simulator.batch(self.config.fit.batch_size, rng)
-        topographies = (batch.eeg @ self._interpolation.T).reshape(-1, *SHAPE, 1)
-        targets = batch.sources / batch.sources.max(axis=1, keepdims=True)
-        inputs = {"topography": topographies}
-        if self.config.fit.dipoles < 1:
-            n_dipoles = targets.shape[1]
-            count = max(1, round(n_dipoles * self.config.fit.dipoles))
-            inputs["dipoles"] = rng.choice(n_dipoles, count, replace=False).astype(np.int32)
-            targets = targets[:, inputs["dipoles"]]
-        return inputs, targets
-
-    def ahead(self, first: int, last: int) -> Iterator[tuple[dict[str, Any], Any]]:
-        """Yield the batches of steps ``first`` to ``last`` − 1, simulating one batch ahead."""
-        with ThreadPoolExecutor(1) as thread:
-            coming = [thread.submit(self.__getitem__, first)]
-            for step in range(first, last):
-                if step + 1 < last:
-                    coming.append(thread.submit(self.__getitem__, step + 1))
-                yield coming.pop(0).result()
-
-
-def fit(experiment: Experiment) -> Path:
+def fit(experiment: Experiment, n_processes: int = 0) -> Path:
     """Train a network and return the file that holds it.
 
     The state is saved ``config.fit.checkpoints`` times; called again after a break, training
@@ -76,18 +38,30 @@ def fit(experiment: Experiment) -> Path:
     Parameters
     ----------
     experiment : Experiment
+    n_processes : int
+        Processes that simulate samples while this one trains; 0 for a thread. The samples are the
+        same whoever draws them.
 
     Returns
     -------
     path : Path
         ``network.keras``; beside it ``history.json``, the mean loss between checkpoints.
+
+    Raises
+    ------
+    ConfigError
+        If ``n_processes`` is negative.
     """
+    if n_processes < 0:
+        raise ConfigError(f"`n_processes` is {n_processes}: expected 0 or more")
     config, finished = experiment.config, experiment.network_path
     if finished.is_file():
         log.info("network: %s is trained already", finished)
         return finished
     checkpoint = finished.with_name("checkpoint.keras")
     loss = build_loss(config.loss, experiment.head.dipoles_m)
+    if config.network.kind == "matched":
+        loss = with_signs(loss, config.loss.sign)
     n_steps = -(-config.fit.n_samples // config.fit.batch_size)
     if checkpoint.is_file():
         network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
@@ -103,7 +77,8 @@ def fit(experiment: Experiment) -> Path:
         # A step is a sixth shorter when TensorFlow compiles it; JAX always does.
         compiled = True if keras.backend.backend() == "tensorflow" else "auto"
         network.compile(adam, loss, jit_compile=compiled)
-    _train(network, SimulatedBatches(experiment), n_steps, checkpoint)
+    with Ahead(partial(SimulatedBatches, experiment), n_processes) as batches:
+        _train(network, batches, n_steps, config.fit.checkpoints, checkpoint)
     checkpoint.replace(finished)
     log.info("network: %s", finished)
     return finished
@@ -120,7 +95,9 @@ def _untrained(experiment: Experiment) -> keras.Model:
     return build_convdip(config.network, head.n_dipoles)
 
 
-def _train(network: keras.Model, batches: SimulatedBatches, n_steps: int, checkpoint: Path) -> None:
+def _train(
+    network: keras.Model, batches: Ahead[Any], n_steps: int, n_checkpoints: int, checkpoint: Path
+) -> None:
     """Take the steps that are left, saving the state and the history now and then."""
     history_path = checkpoint.with_name("history.json")
     # The optimiser counts its steps, so the checkpoint knows how many it has seen.
@@ -128,14 +105,14 @@ def _train(network: keras.Model, batches: SimulatedBatches, n_steps: int, checkp
     history: list[dict[str, float]] = []
     if done and history_path.is_file():
         history = json.loads(history_path.read_text())
-    stretch = -(-n_steps // batches.config.fit.checkpoints)
+    stretch = -(-n_steps // n_checkpoints)
     began = time.perf_counter()
     with tqdm(total=n_steps, initial=done, desc="training", unit="step", mininterval=1) as bar:
         while done < n_steps:
             end = min(done + stretch, n_steps)
             losses = []
-            for inputs, targets in batches.ahead(done, end):
-                losses.append(float(network.train_on_batch(inputs, targets)))
+            for inputs, targets in batches(done, end):
+                losses.append(float(network.train_on_batch(inputs, targets.toarray())))
                 bar.set_postfix(loss=f"{np.mean(losses):.4f}", refresh=False)
                 bar.update()
             mean_loss = float(np.mean(losses))

@@ -23,6 +23,7 @@ TINY = 1e-6
 # A dipole is part of the truth for the Hausdorff distance above this share of the maximum.
 TRUTH_THRESHOLD = 0.1
 HAUSDORFF_ALPHA = 4.0
+SIGN_STEEPNESS = 8.0
 
 
 def cosine(truth: Tensor, estimate: Tensor) -> Tensor:
@@ -47,6 +48,23 @@ def support_bce(truth: Tensor, estimate: Tensor) -> Tensor:
     probability = ops.clip(estimate, TINY, 1.0 - TINY)
     likelihood = support * ops.log(probability) + (1 - support) * ops.log(1 - probability)
     return -ops.mean(likelihood, axis=1)
+
+
+def sign_error(truth: Tensor, estimate: Tensor) -> Tensor:
+    """Return the cross-entropy of «does this dipole's moment point out of the cortex?».
+
+    Dipoles count by the size of their true moments.
+
+    Parameters
+    ----------
+    truth : tensor, shape (n, n_dipoles)
+        Signed.
+    estimate : tensor, shape (n, n_dipoles)
+        Signed, of any scale near that of a cosine.
+    """
+    weight = ops.abs(truth)
+    wrong = ops.softplus(-SIGN_STEEPNESS * ops.sign(truth) * estimate)
+    return ops.sum(weight * wrong, axis=1) / (ops.sum(weight, axis=1) + TINY)
 
 
 def mse(truth: Tensor, estimate: Tensor) -> Tensor:
@@ -107,3 +125,27 @@ def build_loss(config: LossConfig, dipoles_m: NDArray[np.float32]) -> Loss:
         return sum(weight * part(truth, estimate) for weight, part in parts if weight)
 
     return loss
+
+
+def with_signs(loss: Loss, weight: float) -> Loss:
+    """Return the loss of a network that says magnitudes and signs apart.
+
+    Parameters
+    ----------
+    loss : callable
+        Of the magnitudes.
+    weight : float
+        Of the signs' error.
+
+    Returns
+    -------
+    loss : callable
+        Takes signed truths, shape (n, n_dipoles), and magnitudes with signed moments, shape
+        (n, 2, n_dipoles).
+    """
+
+    def both(truth: Tensor, estimate: Tensor) -> Tensor:
+        total = loss(ops.abs(truth), estimate[:, 0])
+        return total + weight * sign_error(truth, estimate[:, 1]) if weight else total
+
+    return both

@@ -26,6 +26,7 @@ from scipy import sparse
 from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.anatomy.resample import resampling
 from convdip_training.config import SimulationConfig
+from convdip_training.noise_kinds import noise_kinds
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ Float = NDArray[np.float32]
 NAM = 1e-9
 # A batch has this many parts, each of one head: one product per sample would take longer.
 N_PARTS = 8
+# Kinds of noise drawn, as many for each head, where noise of other kinds is asked for.
+N_KINDS = 512
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Batch:
     eeg : ndarray, shape (n, n_electrodes)
         Volts, average-referenced, with noise.
     sources : ndarray, shape (n, n_dipoles)
-        A·m, on the model's dipoles.
+        A·m, on the model's dipoles: positive out of the cortex.
     seeds : ndarray of int, shape (n, most sources)
         Seed dipole of each patch, on the cortex that sources were simulated on; −1 where a
         sample has fewer patches.
@@ -57,6 +60,8 @@ class Batch:
 
 class Simulator:
     """Draws samples.
+
+    No source lies on the medial wall, and none grows across it.
 
     Parameters
     ----------
@@ -83,15 +88,28 @@ class Simulator:
         self.config = config
         rng = np.random.default_rng([len(noise), n_heads])
         cortex = head if family is None else family[0]
-        self.n_dipoles = cortex.n_dipoles
-        self._to_model = resampling(head, cortex)
+        # From here on a dipole is one of these; its number in the whole cortex is kept here.
+        self._dipoles, triangles = cortex_only(cortex)
+        dipoles_m = cortex.dipoles_m[self._dipoles]
+        self._to_model = resampling(head, cortex)[self._dipoles] @ sparse.diags_array(
+            head.is_cortex.astype(np.float32)
+        )
         heads = [head.lead_field] if family is None else _draw(family[1], n_heads, rng)
-        self._lead_fields: Float = np.array([field.T for field in heads])
+        self._lead_fields: Float = np.array([field[:, self._dipoles].T for field in heads])
         self._repairs = _repairs(head, rng) if config.repaired else None
         self._noise: Float = noise.reshape(-1, noise.shape[-1])
+        self._noise_kinds: list[Float] = []
+        if config.other_noise:
+            log.info("simulation: drawing %d kinds of noise", N_KINDS)
+            pool = np.cov(self._noise, rowvar=False)
+            of_each_head = -(-N_KINDS // len(heads))
+            self._noise_kinds = [
+                noise_kinds(field.T, dipoles_m, pool, of_each_head, rng)
+                for field in self._lead_fields
+            ]
         low, high = config.orders
         self.orders = range(low, high + 1)
-        patches = list(patch_distances(cortex.triangles, cortex.dipoles_m, self.orders))
+        patches = list(patch_distances(triangles, dipoles_m, self.orders))
         # Patch of order s grown from dipole i: members[starts[s − lowest, i] : ends[…]].
         offsets = np.cumsum([0, *(patch.nnz for patch in patches)])[:-1, None]
         bounds = np.array([patch.indptr for patch in patches]) + offsets
@@ -108,22 +126,40 @@ class Simulator:
     def batch(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw ``n`` samples."""
         seeds, simulated = self._sources(n, rng)
+        parts = np.array_split(np.arange(n), min(n, N_PARTS))
+        heads = rng.integers(len(self._lead_fields), size=len(parts))
         signal = np.concatenate(
             [
-                simulated[part] @ self._lead_fields[rng.integers(len(self._lead_fields))]
-                for part in np.array_split(np.arange(n), min(n, N_PARTS))
+                simulated[part] @ self._lead_fields[head]
+                for part, head in zip(parts, heads, strict=True)
             ]
         )
         peak = np.abs(signal).max(axis=1, keepdims=True)
-        draws = self._noise[rng.integers(len(self._noise), size=(n, self.config.n_trials))]
+        noise = np.concatenate(
+            [
+                self._mean_noise(len(part), head, rng)
+                for part, head in zip(parts, heads, strict=True)
+            ]
+        )
         low, high = np.log(self.config.trial_snr)
         level = peak / np.exp(rng.uniform(low, high, size=(n, 1)))
-        eeg = (signal + level * draws.mean(axis=1)).astype(np.float32)
+        eeg = (signal + level * noise).astype(np.float32)
         if self._repairs is not None:
             repaired = rng.random(n) < self.config.repaired
             which = rng.integers(len(self._repairs), size=n)[repaired]
             eeg[repaired] = np.einsum("nij,nj->ni", self._repairs[which], eeg[repaired])
         return Batch(eeg, (simulated @ self._to_model).toarray(), seeds)
+
+    def _mean_noise(self, n: int, head: int, rng: np.random.Generator) -> Float:
+        """Draw the noise that is left in the means of ``n`` times ``n_trials`` trials."""
+        n_trials = self.config.n_trials
+        if self._noise_kinds and rng.random() < self.config.other_noise:
+            kinds = self._noise_kinds[head]
+            root = kinds[rng.integers(len(kinds))]
+            white = rng.standard_normal((n, len(root)), np.float32)
+            return np.asarray(white @ root / np.sqrt(n_trials), np.float32)
+        draws = self._noise[rng.integers(len(self._noise), size=(n, n_trials))]
+        return np.asarray(draws.mean(axis=1))
 
     def _sources(
         self, n: int, rng: np.random.Generator
@@ -133,9 +169,11 @@ class Simulator:
         count = rng.integers(low, most + 1, size=n)
         count[rng.random(n) < self.config.single] = 1
         present = np.arange(most) < count[:, None]
-        seeds = rng.integers(self.n_dipoles, size=(n, most))
+        seeds = rng.integers(len(self._dipoles), size=(n, most))
         orders = rng.integers(len(self.orders), size=(n, most))
         moments = rng.uniform(*self.config.moment_nam, size=(n, most)) * NAM
+        if self.config.signs == "random":
+            moments *= rng.choice([-1, 1], size=(n, most))
         steepness = rng.uniform(*self.config.steepness, size=(n, most))
 
         # From here on one row a patch, then one a member of a patch.
@@ -149,9 +187,23 @@ class Simulator:
         values = np.repeat(moments[present].astype(np.float32), size) * relative
         rows = before[np.append(0, count.cumsum())]
         simulated = sparse.csr_array(
-            (values, self._members[members], rows), shape=(n, self.n_dipoles)
+            (values, self._members[members], rows), shape=(n, len(self._dipoles))
         )
-        return np.where(present, seeds, -1), simulated
+        return np.where(present, self._dipoles[seeds], -1), simulated
+
+
+def cortex_only(head: Head) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the dipoles of a head that are not on the medial wall, and their mesh.
+
+    Returns
+    -------
+    dipoles : ndarray of int, shape (n_on_cortex,)
+    triangles : ndarray of int, shape (n_triangles, 3)
+        Between the former, by their place among them.
+    """
+    triangles = head.triangles[head.is_cortex[head.triangles].all(axis=1)]
+    dipoles, numbered = np.unique(triangles, return_inverse=True)
+    return dipoles.astype(np.intp), np.reshape(numbered, triangles.shape).astype(np.int32)
 
 
 def _draw(family: Family, n_heads: int, rng: np.random.Generator) -> list[Float]:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from convdip.display.theme import Theme
 from convdip.streams import SOURCES_TYPE, stream_name
+from convdip.terminal import in_flags
 
 COLUMNS = ("stream", "type", "channels", "rate (Hz)", "host")
 
@@ -74,7 +75,7 @@ class StartPage(QWidget):
         """
         n_services = sum(s.type() == SOURCES_TYPE for s in streams)
         if refusal:
-            title, advice = "Cannot show this stream", refusal
+            title, advice = "Cannot show this stream", in_flags(refusal)
         elif n_services > 1 and not name:
             title, advice = "Several source streams", "Double-click the one to show."
         else:

@@ -65,7 +65,8 @@ def frames(
             print(frame.timestamps[-1], abs(frame.moments_nam[-1]).max(), frame.flags)
     """
     stream = Frames(Settings(input=input, **settings))
-    if stream.open():
+    stream.load()
+    if stream.connect():
         yield from filter(None, stream)
 
 
@@ -97,21 +98,30 @@ class Frames:
         self._settings = settings
         self._stop = stop
 
-    def open(self) -> bool:
-        """Load the model and connect to the stream; False if stopped before it was found.
+    def load(self) -> None:
+        """Load the model: before the stream is connected, so that no sample waits for it.
 
         Raises
         ------
         ConvDipError
-            If the model, the stream or its montage is not what it should be.
+            If it cannot be loaded, or not run as the settings ask.
         """
         settings = self._settings
-        # The network first, so that no sample waits for it.
-        bundle = load_bundle(settings.model)
-        network = open_network(bundle, settings.provider, settings.precision)
+        self._bundle = bundle = load_bundle(settings.model)
+        self._network = network = open_network(bundle, settings.provider, settings.precision)
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
         if bundle.polarity == "positive":
             log.warning("model %s %s", bundle.name, ONE_POLARITY)
+
+    def connect(self) -> bool:
+        """Connect to the stream, after `load`; False if stopped before it was found.
+
+        Raises
+        ------
+        ConvDipError
+            If the stream or its montage is not what it should be.
+        """
+        settings = self._settings
         found = resolve(settings.input, settings.wait_s, stop=self._stop)
         if found is None:
             return False
@@ -119,7 +129,7 @@ class Frames:
         self.stream = stream = self._inlet.description
         unit = stream.units if settings.unit is None else settings.unit
         self.imager = Imager(
-            stream.labels, unit, model=bundle, network=network, clock=pylsl.local_clock
+            stream.labels, unit, model=self._bundle, network=self._network, clock=pylsl.local_clock
         )
         missing = self.imager.montage.missing
         self._log_input()

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 TINY = np.finfo(np.float32).tiny
+# Larger batches than this are pieces of a recording.
+LIVE_BATCH = 64
 NAM = np.float32(1e9)  # nAm in an A·m
 
 
@@ -34,9 +36,10 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
     goodness_of_fit : ndarray, shape (n_times,)
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
-    # Dot products instead of a matrix product: BLAS would wake its threads for it, which delays
-    # a sample and takes cores from the host program.
-    projected = np.vecdot(maps[:, None], lead_field)
+    if len(maps) <= LIVE_BATCH:
+        projected = maps @ lead_field.T
+    else:  # a recording, in several threads: there, BLAS' own threads would get in the way
+        projected = np.vecdot(maps[:, None], lead_field)
     overlap = np.vecdot(eeg, projected)
     power = np.vecdot(projected, projected)
     eeg_power = np.vecdot(eeg, eeg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -18,7 +19,6 @@ from convdip.live.frames import Frames
 from convdip.live.health import Health
 from convdip.live.outlet import SourceOutlet
 from convdip.live.quality import QualityOutlet
-from convdip.live.sender import find_streams
 from convdip.live.settings import Settings
 from convdip.live.summary import Summary
 from convdip.streams import AGE, Event, Provenance, stream_name
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 STATUS_PERIOD_S = 1.0
 # Older than this by their stamps, samples come from the past, or from another clock.
 UNBELIEVABLE_MS = 5000.0
-# How long to look whether the name to publish under is taken.
+# Look at least so long whether the name to publish under is taken.
 NAME_CHECK_S = 0.5
 
 
@@ -105,9 +105,13 @@ class Service:
             publishes under this name.
         """
         name = self._settings.name
-        _refuse_taken(stream_name(name, "Sources"))
-        if not self._frames.open():
+        listening_s, others = time.monotonic(), pylsl.ContinuousResolver()
+        self._frames.load()
+        time.sleep(max(0.0, listening_s + NAME_CHECK_S - time.monotonic()))
+        _refuse_taken(stream_name(name, "Sources"), others)
+        if not self._frames.connect():
             return False
+        _refuse_taken(stream_name(name, "Sources"), others)
         imager, stream = self._frames.imager, self._frames.stream
         bundle, network = imager.bundle, imager.network
         provenance = Provenance(
@@ -249,9 +253,9 @@ class Service:
         self._events.say(Event.CLOCK, text, now_s, logging.WARNING, age_ms=median_ms)
 
 
-def _refuse_taken(published: str) -> None:
+def _refuse_taken(published: str, others: pylsl.ContinuousResolver) -> None:
     """Refuse a name that another service publishes under: clients could not tell them apart."""
-    if any(other.name() == published for other in find_streams(NAME_CHECK_S)):
+    if any(other.name() == published for other in others.results()):
         raise StreamError(
             f"a stream {published!r} is there already: stop the other service, or choose another "
             "`name`"

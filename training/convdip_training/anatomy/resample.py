@@ -31,24 +31,43 @@ def nearest_mean(source_m: Float, target_m: Float, n_nearest: int) -> sparse.csr
     return sparse.csr_array((share, (rows, nearest.ravel())), shape=(len(target_m), len(source_m)))
 
 
+def carry_to(model: Head, cortex: Head, n_nearest: int) -> sparse.csr_array:
+    """Return the matrix of `nearest_mean` between two heads; it puts nothing on the medial wall.
+
+    Parameters
+    ----------
+    model : Head
+        Whose dipoles are the targets.
+    cortex : Head
+        Whose dipoles are the sources.
+    n_nearest : int
+
+    Returns
+    -------
+    transform : sparse array, shape (n_dipoles of the model, n_dipoles of the cortex)
+    """
+    mean = nearest_mean(cortex.dipoles_m, model.dipoles_m, n_nearest)
+    return (sparse.diags_array(model.is_cortex.astype(float)) @ mean).tocsr()
+
+
 def to_model(sources: NDArray[np.float64], transform: sparse.csr_array) -> Float:
     """Resample source maps to the model's dipoles, with equal energy (section 2.2).
 
     Parameters
     ----------
     sources : ndarray, shape (n, n_fine_dipoles)
-        A·m, not negative.
+        A·m, of either sign. Opposite sources that lie side by side cancel in part.
     transform : sparse array, shape (n_dipoles, n_fine_dipoles)
-        From `nearest_mean`.
+        From `nearest_mean` or `carry_to`.
 
     Returns
     -------
     sources : ndarray, shape (n, n_dipoles)
-        Each map's sum of moments is unchanged.
+        Each map's sum of absolute moments is unchanged.
     """
     carried = (transform @ sources.T).T
-    total = carried.sum(axis=1, keepdims=True)
-    before = sources.sum(axis=1, keepdims=True)
+    total = np.abs(carried).sum(axis=1, keepdims=True)
+    before = np.abs(sources).sum(axis=1, keepdims=True)
     scale = np.divide(before, total, out=np.zeros_like(total), where=total > 0)
     return np.asarray(carried * scale, np.float32)
 

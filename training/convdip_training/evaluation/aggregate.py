@@ -15,7 +15,13 @@ from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.metrics import METRICS, Metric
 from convdip_training.evaluation.rounding import rounded
 from convdip_training.evaluation.scores import NOTHING, POWERS, Scores, package_versions
-from convdip_training.evaluation.sets import MULTI, NOISE, ROBUST, SINGLE, STRICT, VALIDATION
+from convdip_training.evaluation.sets import (
+    MULTI,
+    ROBUST,
+    SINGLE,
+    VALIDATION,
+    VALIDATION_SIGNED,
+)
 from convdip_training.evaluation.statistics import (
     N_PERMUTATIONS,
     bootstrap_intervals,
@@ -53,6 +59,7 @@ GROUPED = (
     "average_precision",
 )
 SMALLEST_GROUP = 5
+FOR_CHOICES = (VALIDATION_SIGNED, VALIDATION)
 
 
 def summarise(here: Laboratory, all_scores: list[Scores]) -> Table:
@@ -62,23 +69,25 @@ def summarise(here: Laboratory, all_scores: list[Scores]) -> Table:
     ----------
     here : Laboratory
     all_scores : list of Scores
-        One for each set, the validation set among them.
+        One for each set, a validation set for each kind of signs among them.
     """
-    by_name = {scores.set.name: scores for scores in all_scores}
-    chosen = best_powers(by_name[VALIDATION.name])
+    chosen = {s.set.signs: best_powers(s) for s in all_scores if s.set in FOR_CHOICES}
+    methods = all_scores[0].methods
     table: Table = {
-        "model": {"name": all_scores[0].methods[0], "sha256": here.bundle.sha256},
+        "model": {"name": methods[0], "sha256": here.bundle.sha256},
         "seed": here.plan.seed,
         "quick": here.plan.quick,
-        "calibration": dict(zip(by_name[VALIDATION.name].methods, chosen, strict=True)),
+        "calibration": {
+            signs: dict(zip(methods, powers, strict=True)) for signs, powers in chosen.items()
+        },
         "noise": {s.set.name: _noise_words(here, s) for s in all_scores},
         "versions": package_versions(),
         "sets": {},
     }
-    shown = [scores for scores in all_scores if scores.set != VALIDATION]
+    shown = [scores for scores in all_scores if scores.set not in FOR_CHOICES]
     tests = _tests(here.plan.seed, shown)
     for scores in shown:
-        entry = _set_table(here.plan.seed, scores, chosen)
+        entry = _set_table(here.plan.seed, scores, chosen[scores.set.signs])
         table["sets"][scores.set.name] = entry | {"tests": tests[scores.set.name]}
     plain: Table = rounded(table)
     return plain
@@ -91,6 +100,11 @@ def best_powers(validation: Scores) -> list[float]:
 
 
 def _noise_words(here: Laboratory, scores: Scores) -> str:
+    if scores.set.noise == "brain":
+        return (
+            "brain noise: every dipole of the alternative head active, with a strength that each "
+            "parcel of the Desikan-Killiany atlas draws for each sample; 20 % of the power white"
+        )
     recordings = here.noise_config(scores.set).recordings
     if not recordings:
         return "synthetic, of the alternative head"
@@ -112,6 +126,7 @@ def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
     n_samples = scores.values.shape[1]
     return {
         "title": scores.set.title,
+        "signs": scores.set.signs,
         "n": n_samples,
         "methods": methods,
         "won_by_nothing": {which: won_by_nothing(methods, which) for which in ("mean", "median")},
@@ -159,8 +174,9 @@ def members(scores: Scores) -> dict[str, dict[str, NDArray[np.bool_]]]:
     """Return which samples belong to which group, by kind of group."""
     facts = scores.facts
     groups: dict[str, dict[str, NDArray[np.bool_]]] = {}
-    if scores.set == SINGLE:
-        low, high = SINGLE.orders
+    of = scores.set
+    if of.draws == SINGLE.name:
+        low, high = of.orders
         groups["extent"] = {f"s{s}": facts["order"] == s for s in range(low, high + 1)}
         groups["eccentricity"] = {
             f"{mm} mm": np.abs(facts["eccentricity"] - mm) <= 5 for mm in ECCENTRICITIES_MM
@@ -168,11 +184,11 @@ def members(scores: Scores) -> dict[str, dict[str, NDArray[np.bool_]]]:
     else:
         groups["sources"] = {f"{n}": facts["n_sources"] == n for n in FEW_SOURCES}
         groups["sources"]["≥ 5"] = facts["n_sources"] > FEW_SOURCES[-1]
-    if scores.set in (NOISE, ROBUST, STRICT):
+    if of.snr[0] < of.snr[1]:
         groups["snr"] = _bins(facts["snr"], SNR_EDGES)
-    if scores.set == ROBUST:
+    if of.draws == ROBUST.name:
         groups["skull"] = _bins(facts["skull_s_m"], SKULL_EDGES_S_M)
-        fewest, most = ROBUST.repaired
+        fewest, most = of.repaired
         groups["repaired"] = {f"{n}": facts["n_repaired"] == n for n in range(fewest, most + 1)}
     return groups
 
@@ -208,9 +224,9 @@ def _group(scores: Scores, inside: NDArray[np.bool_]) -> Table:
 
 def _correlations(scores: Scores) -> Table:
     """Return Pearson's r of AUC and localisation error with what the samples are like."""
-    if scores.set == SINGLE:
+    if scores.set.draws == SINGLE.name:
         pairs = [("auc", "eccentricity"), ("peak_error", "eccentricity")]
-    elif scores.set == MULTI:
+    elif scores.set.draws == MULTI.name:
         pairs = [("auc", "n_sources"), ("maxima_error", "n_sources")]
     else:
         pairs = [("auc", "snr")]
@@ -233,10 +249,12 @@ def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
     for scores in all_scores:
         groups.append((scores, "all", scores.values))
         # The two groups that the paper tests too.
-        if scores.set == SINGLE:
+        if scores.set.noise != "pool":
+            continue
+        if scores.set.draws == SINGLE.name:
             deepest = np.abs(scores.facts["eccentricity"] - ECCENTRICITIES_MM[0]) <= 5
             groups.append((scores, "eccentricity 20 mm", scores.values[:, deepest]))
-        if scores.set == MULTI:
+        if scores.set.draws == MULTI.name:
             many = scores.facts["n_sources"] > FEW_SOURCES[-1]
             groups.append((scores, "5 sources or more", scores.values[:, many]))
     tables: dict[str, Table] = {s.set.name: {"permutations": N_PERMUTATIONS} for s in all_scores}

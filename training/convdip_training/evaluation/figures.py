@@ -1,4 +1,8 @@
-"""The paper's figures 2–5 and A1–A3, and figures of what the paper leaves out."""
+"""The paper's figures 2–5 and A1–A3, and figures of what the paper leaves out.
+
+Those of simulated samples are drawn for sources of either sign, and for the paper's positive ones
+in files of their own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,16 @@ from convdip_training.evaluation.methods import FREE_LCMV, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.real import RealErp
 from convdip_training.evaluation.scores import Scores
-from convdip_training.evaluation.sets import MULTI, NOISE, SINGLE, STRICT
+from convdip_training.evaluation.sets import (
+    MULTI,
+    MULTI_SIGNED,
+    NOISE,
+    NOISE_SIGNED,
+    SINGLE,
+    SINGLE_SIGNED,
+    STRICT,
+    STRICT_SIGNED,
+)
 from convdip_training.evaluation.statistics import bootstrap_intervals
 
 Float = NDArray[np.float64]
@@ -84,20 +97,9 @@ def draw_figures(
     """
     folder.mkdir(parents=True, exist_ok=True)
     draw_map = Hemispheres(here.head)
-    by_name = {scores.set.name: scores for scores in all_scores}
-    single, multi = by_name[SINGLE.name], by_name[MULTI.name]
-    drawn: dict[str, Callable[[], Figure]] = {
-        "figure-2-extent": partial(_grouped, single, "extent", ("auc", "peak_error")),
-        "figure-3-eccentricity": partial(_grouped, single, "eccentricity", ("auc", "peak_error")),
-        "figure-4-sources": partial(_grouped, multi, "sources", ("auc", "nmse")),
-        "figure-5-sources": partial(_grouped, multi, "sources", ("maxima_error", "emd")),
-        "figure-A1-one-source": partial(_simulated, here, draw_map, single, 1),
-        "figure-A2-four-sources": partial(_simulated, here, draw_map, multi, 4),
-    }
-    for config in (NOISE, STRICT):
-        if config.name in by_name:
-            scores = by_name[config.name]
-            drawn[f"snr-{config.name}"] = partial(_grouped, scores, "snr", ("auc", "emd"))
+    drawn: dict[str, Callable[[], Figure]] = {}
+    for scores in all_scores:
+        drawn |= _of_set(here, draw_map, scores)
     for erp in real:
         name = "figure-A3-faces" if erp.name == "faces" else f"real-{erp.name.replace(' ', '-')}"
         drawn[name] = partial(_real, here, draw_map, erp)
@@ -107,6 +109,33 @@ def draw_figures(
         paths.append(folder / f"{name}.png")
         _save(figure, paths[-1])
     return paths
+
+
+def _of_set(
+    here: Laboratory, draw_map: Hemispheres, scores: Scores
+) -> dict[str, Callable[[], Figure]]:
+    """Return what draws the figures of a set, by name; none for some sets."""
+    drawn: dict[str, Callable[[], Figure]] = {}
+    of = scores.set
+    if of in (SINGLE_SIGNED, SINGLE):
+        drawn = {
+            "figure-2-extent": partial(_grouped, scores, "extent", ("auc", "peak_error")),
+            "figure-3-eccentricity": partial(
+                _grouped, scores, "eccentricity", ("auc", "peak_error")
+            ),
+            "figure-A1-one-source": partial(_simulated, here, draw_map, scores, 1),
+        }
+    if of in (MULTI_SIGNED, MULTI):
+        drawn = {
+            "figure-4-sources": partial(_grouped, scores, "sources", ("auc", "nmse")),
+            "figure-5-sources": partial(_grouped, scores, "sources", ("maxima_error", "emd")),
+            "figure-A2-four-sources": partial(_simulated, here, draw_map, scores, 4),
+        }
+    if of in (NOISE_SIGNED, NOISE, STRICT_SIGNED, STRICT):
+        drawn = {f"snr-{of.draws}": partial(_grouped, scores, "snr", ("auc", "emd"))}
+    if of.signs == "positive":
+        drawn = {f"{name}-positive": draw for name, draw in drawn.items()}
+    return drawn
 
 
 def _save(figure: Figure, path: Path) -> None:

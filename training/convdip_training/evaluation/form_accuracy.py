@@ -20,7 +20,7 @@ from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.metrics import METRICS, Scorer
 from convdip_training.evaluation.precision import FORMS, Maps, forms_of
 from convdip_training.evaluation.rounding import rounded
-from convdip_training.evaluation.sets import MULTI, SINGLE, Sample
+from convdip_training.evaluation.sets import MULTI_SIGNED, SINGLE_SIGNED, Sample
 from convdip_training.quantise import BLOCK_SIZE, PrecisionError
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ Table = dict[str, Any]
 
 N_SCORED = 300
 # The metric that is a set's localisation error.
-ERRORS = {SINGLE: "peak_error", MULTI: "maxima_error"}
+ERRORS = {SINGLE_SIGNED: "peak_error", MULTI_SIGNED: "maxima_error"}
 ERROR_MEAN, ERROR_MEDIAN = "localisation_error_mm_mean", "localisation_error_mm_median"
 # In the service there is a pause after each sample, and one network only. Within a turn a network
 # has the caches for itself, as there.

@@ -16,15 +16,27 @@ from numpy.typing import NDArray
 from convdip_training.anatomy.families import Family
 from convdip_training.config import NoiseConfig
 from convdip_training.evaluation.alternative import alternative_head, head_family
+from convdip_training.evaluation.brain_noise import brain_noise
 from convdip_training.evaluation.methods import Method, build_methods
 from convdip_training.evaluation.metrics import Scorer
 from convdip_training.evaluation.sets import (
+    BRAIN_NOISE_MULTI,
+    BRAIN_NOISE_SINGLE,
     MULTI,
+    MULTI_SIGNED,
+    N_TRIALS,
     NOISE,
+    NOISE_SIGNED,
+    RECORDED_NOISE_MULTI,
+    RECORDED_NOISE_SINGLE,
     ROBUST,
+    ROBUST_SIGNED,
     SINGLE,
+    SINGLE_SIGNED,
     STRICT,
+    STRICT_SIGNED,
     VALIDATION,
+    VALIDATION_SIGNED,
     SampleSet,
     SetConfig,
 )
@@ -32,8 +44,9 @@ from convdip_training.experiment import Experiment
 from convdip_training.noise import noise_pool
 
 N_NOISE_SEGMENTS = 400
-# Recordings that the stricter set takes its noise from, in the folder of real data. No training
-# may use them.
+N_BRAIN_SESSIONS = 100
+# Recordings that the stricter sets and those in recorded noise take their noise from, in the
+# folder of real data. No training may use them.
 HELD_OUT = (
     "eeg/eegmmidb_S001/S001R01.edf",
     "eeg/eegmmidb_S001/S001R02.edf",
@@ -55,9 +68,9 @@ class Plan:
         Folder of the bundle.
     seed : int
     quick : bool
-        100 samples of the paper's two sets instead of everything.
+        100 samples each of one source and of 1–10, of either sign, instead of everything.
     data : Path
-        Folder of real data; without it the stricter set has synthetic noise.
+        Folder of real data; without it no set has recorded noise, but synthetic noise instead.
     cache : Path
     """
 
@@ -69,10 +82,27 @@ class Plan:
 
     @property
     def sets(self) -> dict[SetConfig, int]:
-        """The sets, and the number of samples of each."""
+        """The sets, and the number of samples of each, in the order of the report."""
         if self.quick:
-            return {SINGLE: 100, MULTI: 100, VALIDATION: 50}
-        return {SINGLE: 1000, MULTI: 1000, NOISE: 500, ROBUST: 500, STRICT: 500, VALIDATION: 200}
+            return {SINGLE_SIGNED: 100, MULTI_SIGNED: 100, VALIDATION_SIGNED: 50}
+        return {
+            SINGLE_SIGNED: 1000,
+            MULTI_SIGNED: 1000,
+            NOISE_SIGNED: 300,
+            ROBUST_SIGNED: 300,
+            STRICT_SIGNED: 300,
+            BRAIN_NOISE_SINGLE: 300,
+            BRAIN_NOISE_MULTI: 300,
+            RECORDED_NOISE_SINGLE: 300,
+            RECORDED_NOISE_MULTI: 300,
+            SINGLE: 1000,
+            MULTI: 1000,
+            NOISE: 300,
+            ROBUST: 300,
+            STRICT: 300,
+            VALIDATION_SIGNED: 200,
+            VALIDATION: 200,
+        }
 
 
 class Laboratory:
@@ -99,8 +129,8 @@ class Laboratory:
         ]
         if seen:
             raise ConfigError(
-                f"the model was trained on {', '.join(seen)}, but the stricter set takes its noise "
-                "from the same person: train without these recordings"
+                f"the model was trained on {', '.join(seen)}, but the evaluation takes recorded "
+                "noise from the same person: train without these recordings"
             )
 
     @property
@@ -137,22 +167,26 @@ class Laboratory:
 
     @property
     def held_out(self) -> list[Path]:
-        """The recordings for the stricter set's noise that are at hand."""
+        """The recordings for recorded noise that are at hand."""
         return [path for name in HELD_OUT if (path := self.plan.data / name).is_file()]
 
     def noise_config(self, config: SetConfig) -> NoiseConfig:
-        """Return what a set's noise is made from."""
+        """Return what a set's noise is made from, unless it is brain noise."""
         noise = replace(self.experiment.config.noise, n_segments=N_NOISE_SEGMENTS)
-        if config.strict and self.held_out:
+        if config.noise == "recorded" and self.held_out:
             return replace(noise, recordings=tuple(map(str, self.held_out)))
         return noise
 
     @cache  # noqa: B019
     def noise(self, config: SetConfig) -> NDArray[np.float32]:
         """Return the noise segments of a set's trials."""
-        # Choices made on the validation set must not fit the noise of the others.
-        seed = self.plan.seed + (config == VALIDATION)
-        return noise_pool(self.noise_config(config), self.alternative, seed, self.plan.cache)
+        noise = self.noise_config(config)
+        if config.noise == "brain":
+            rng = np.random.default_rng([self.plan.seed, 6])
+            return brain_noise(self.alternative, noise, N_BRAIN_SESSIONS, N_TRIALS, rng)
+        # Choices made on the validation sets must not fit the noise of the others.
+        seed = self.plan.seed + (config in (VALIDATION, VALIDATION_SIGNED))
+        return noise_pool(noise, self.alternative, seed, self.plan.cache)
 
     @cache  # noqa: B019
     def samples(self, config: SetConfig) -> SampleSet:

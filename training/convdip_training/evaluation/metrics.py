@@ -1,7 +1,10 @@
 """How good a source map is: the paper's metrics (section 2.5), and what they leave out.
 
-Maps are compared by their absolute values. A metric that is not defined, such as the place of
-the maximum of a map of zeros, is NaN and never a number that looks like one.
+Moments are positive out of the cortex and negative into it. All that asks where sources are (ROC
+areas, precision, maxima, earth mover's distance, dispersion, nMSE of normalised maps) compares
+absolute values and is the same for a map and its negative; `sign_agreement` and `mse` alone look at
+signs. A metric that is not defined, such as the place of the maximum of a map of zeros, is NaN and
+never a number that looks like one.
 """
 
 from __future__ import annotations
@@ -65,11 +68,12 @@ METRICS = {
     "relative_nmse": Metric("relative nMSE", "zero map = 1", "low"),
     "emd": Metric("earth mover's distance", "mm", "low"),
     "dispersion": Metric("spatial dispersion", "mm", "low"),
+    "sign": Metric("sign right", "chance = 0.5", "high"),
 }
 
 
 def peak_error_mm(truth: Map, estimate: Map, dipoles_m: Map) -> float:
-    """Return the distance between the strongest dipoles of truth and estimate.
+    """Return the distance between the strongest dipoles of truth and estimate, of either sign.
 
     Parameters
     ----------
@@ -126,7 +130,7 @@ def roc_pools(truth: Map, distances_m: Float) -> RocPools:
 
 
 def auc(estimate: Map, pools: RocPools) -> tuple[float, float]:
-    """Return the area under the ROC curve against close and against far negatives.
+    """Return the area under the ROC curve of absolute moments, against close and far negatives.
 
     The paper draws as many negatives as there are positives. Here all of a pool take part,
     which is what such draws give on average, without their chance. The paper's overall AUC
@@ -158,9 +162,10 @@ def _area(positives: Map, negatives: Map) -> float:
 
 
 def average_precision(truth: Map, estimate: Map) -> float:
-    """Return the area under the precision-recall curve; all dipoles of the truth are positives.
+    """Return the area under the precision-recall curve of absolute moments.
 
-    A map that tells no dipole from another has the share of positives.
+    All dipoles of the truth are positives, whatever their moment's sign. A map that tells no dipole
+    from another has the share of positives.
     """
     if not truth.any():
         return np.nan
@@ -177,7 +182,7 @@ def neighbour_table(head: Head) -> NDArray[np.int64]:
 
 
 def local_maxima(values: Map, neighbours: NDArray[np.int64], dipoles_m: Map) -> NDArray[np.intp]:
-    """Return the local maxima that the paper counts, the strongest first.
+    """Return the local maxima of absolute moments that the paper counts, the strongest first.
 
     A dipole larger than each of its neighbours is one, if these are on average at least 20 %
     of the map's maximum and no larger local maximum lies within 30 mm. Of equal dipoles the first
@@ -257,7 +262,7 @@ def match_maxima(true_m: Map, estimated_m: Map) -> Matches:
 
 
 def mse(truth: Map, estimate: Map) -> float:
-    """Return the mean squared error of the moments (equation 6), in (A·m)²."""
+    """Return the mean squared error of the moments, signs included (equation 6), in (A·m)²."""
     return float(np.mean((truth.astype(float) - estimate) ** 2))
 
 
@@ -268,8 +273,20 @@ def normalised(values: Map) -> Float:
     return np.asarray(strength / largest if largest > 0 else strength)
 
 
+def sign_agreement(truth: Map, estimate: Map) -> float:
+    """Return the share of the true moment whose sign the estimate has right.
+
+    Dipoles of the truth count by their absolute moment, if the estimate gives them a sign at all.
+    By chance half are right.
+    """
+    weights = np.abs(truth.astype(float)) * (estimate != 0)
+    if not weights.any():
+        return np.nan
+    return float(weights @ (np.sign(truth) == np.sign(estimate)) / weights.sum())
+
+
 def nmse(truth: Map, estimate: Map) -> float:
-    """Return the mean squared error after each map was divided by its maximum."""
+    """Return the mean squared error of absolute maps, each divided by its maximum."""
     return float(np.mean((normalised(truth) - normalised(estimate)) ** 2))
 
 
@@ -297,7 +314,7 @@ def dispersion_mm(estimate: Map, distances_m: Float) -> float:
 
 
 class EarthMover:
-    """Earth mover's distance between maps, each taken as a heap of earth of unit weight.
+    """Earth mover's distance between absolute maps, each taken as a heap of earth of unit weight.
 
     Dipoles are first gathered at the nearest of 400 places spread over the cortex, some 12 mm
     apart: moves shorter than that are seen only in part. Between the places the distance is
@@ -335,16 +352,27 @@ class EarthMover:
 
 
 class Scorer:
-    """Scores maps of one head model by all metrics.
+    """Scores maps of one head model by all metrics, on its cortex alone.
+
+    What a map holds on the medial wall is not looked at: no source can be there.
 
     Parameters
     ----------
     head : Head
+
+    Attributes
+    ----------
+    cortex : ndarray of int, shape (n_on_cortex,)
+        The dipoles that count.
     """
 
     def __init__(self, head: Head) -> None:
-        self._dipoles_m = head.dipoles_m.astype(float)
-        self._neighbours = neighbour_table(head)
+        self.cortex = np.flatnonzero(head.is_cortex)
+        self._dipoles_m = head.dipoles_m[self.cortex].astype(float)
+        number = np.full(head.n_dipoles, -1)
+        number[self.cortex] = np.arange(self.cortex.size)
+        neighbours = neighbour_table(head)[self.cortex]
+        self._neighbours = np.where(neighbours >= 0, number[neighbours], -1)
         self._earth_mover = EarthMover(self._dipoles_m)
 
     def __call__(self, truth: Map, estimates: list[Map], n_sources: int) -> Float:
@@ -362,14 +390,16 @@ class Scorer:
         scores : ndarray, shape (n_estimates, n_metrics)
             In the order of ``METRICS``.
         """
+        truth = truth[self.cortex]
         distances_m = distance_to_truth_m(truth, self._dipoles_m)
         pools = roc_pools(truth, distances_m)
-        true_maxima = self._dipoles_m[self.maxima(truth)]
+        true_maxima = self._maxima_m(truth)
         rows = []
-        for estimate in estimates:
+        for whole in estimates:
+            estimate = whole[self.cortex]
             close, far = auc(estimate, pools)
-            maxima = self.maxima(estimate)
-            matches = match_maxima(true_maxima, self._dipoles_m[maxima])
+            maxima = self._maxima_m(estimate)
+            matches = match_maxima(true_maxima, maxima)
             peak_error = peak_error_mm(truth, estimate, self._dipoles_m)
             row = {
                 "auc_close": close,
@@ -381,16 +411,18 @@ class Scorer:
                 "found": matches.found,
                 "missed": matches.missed,
                 "ghosts": matches.ghosts,
-                "n_maxima": maxima.size,
+                "n_maxima": len(maxima),
                 "mse": mse(truth, estimate),
                 "nmse": nmse(truth, estimate),
                 "relative_nmse": relative_nmse(truth, estimate),
                 "emd": self._earth_mover(truth, estimate),
                 "dispersion": dispersion_mm(estimate, distances_m),
+                "sign": sign_agreement(truth, estimate),
             }
             rows.append([row[name] for name in METRICS])
         return np.array(rows)
 
-    def maxima(self, values: Map) -> NDArray[np.intp]:
-        """Return the local maxima of a map."""
-        return local_maxima(values, self._neighbours, self._dipoles_m)
+    def _maxima_m(self, on_cortex: Map) -> Float:
+        """Return the places of a map's local maxima, shape (n_maxima, 3)."""
+        maxima = local_maxima(on_cortex, self._neighbours, self._dipoles_m)
+        return np.asarray(self._dipoles_m[maxima])

@@ -267,7 +267,7 @@ def _extreme(
 def image_real(
     erps: list[RealErp], methods: dict[str, Method], head: Head, is_template: bool
 ) -> list[dict[str, Any]]:
-    """Image real ERPs by all methods and report where each map has its maximum.
+    """Image real ERPs by all methods and report where on the cortex each map has its maximum.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def image_real(
             "methods": {},
         }
         for name, values in map_of.items():
-            at = int(np.abs(values).argmax())
+            at = int(np.where(head.is_cortex, np.abs(values), 0.0).argmax())
             fit = scale_to_eeg(values[None].astype(np.float32), eeg, head.lead_field)[1][0]
             region = head.atlas_names[head.atlas[at]]
             entry: dict[str, Any] = {

@@ -1,74 +1,41 @@
-"""The evaluation for people: the tables of ``evaluation.md``, made from the numbers of the JSON."""
+"""The evaluation for people: the tables of ``evaluation.md``, made from the numbers of the JSON.
+
+Sets with sources of either sign lead; the paper's own sets and its numbers follow.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from convdip.markdown import markdown_table
 
 from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
-from convdip_training.evaluation.methods import FREE_LCMV
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.numbers import number, p_value, signed
+from convdip_training.evaluation.paper import against_the_paper
 from convdip_training.evaluation.scores import NOTHING, POWERS
+from convdip_training.evaluation.sets import MULTI_SIGNED, SINGLE_SIGNED
 
 Table = dict[str, Any]
 
-MODEL = "model"
 PAPERS_METRICS = (
     "auc_close", "auc_far", "auc", "peak_error", "maxima_error", "found", "missed", "ghosts",
     "nmse", "mse",
 )  # fmt: skip
 FURTHER_METRICS = (
     "average_precision", "emd", "relative_nmse", CALIBRATED, "dispersion", "n_maxima",
+    "sign",
 )  # fmt: skip
-# Digits after the point; 3 for all other metrics.
-DIGITS = {
-    **{name: 1 for name, metric in METRICS.items() if metric.unit in ("mm", "%")},
-    **{name: 2 for name, metric in METRICS.items() if metric.unit == "a sample"},
-    "nmse": 4, "relative_nmse": 2, CALIBRATED: 2,
-}  # fmt: skip
+# What leads the report: the sets with one source and with several, of either sign.
+IN_SHORT = {
+    SINGLE_SIGNED: ("auc", "average_precision", "peak_error", "emd", "sign"),
+    MULTI_SIGNED: ("auc", "average_precision", "found", "ghosts", "emd", "sign"),
+}
 # What the model is compared with the baseline methods by.
 COMPARED = (
     "auc", "average_precision", "peak_error", "maxima_error", "found", "ghosts", "nmse", "emd",
 )  # fmt: skip
-# What the paper's text says (its two tables are not available): set, group or none, metric, and
-# the value of each method. ≈ marks what follows from a difference or a ratio in the text.
-PAPER = (
-    ("single", None, "auc", {MODEL: "0.98", "eLORETA": "≥ 0.80", "LCMV": "0.95", "cMEM": "0.91"}),
-    ("single", None, "peak_error", {MODEL: "11.05", "eLORETA": "≈ 13.3"}),
-    ("single", None, "nmse", {MODEL: "0.0033", "cMEM": "> 0.0066"}),
-    ("single", None, "mse", {MODEL: "3.93e−19", "eLORETA": "6.40e−8", "cMEM": "4.32e−13"}),
-    ("single", ("extent", "s2"), "auc", {"cMEM": "0.93"}),
-    ("single", ("extent", "s3"), "auc", {MODEL: "0.99"}),
-    ("single", ("extent", "s4"), "auc", {MODEL: "0.99"}),
-    ("single", ("extent", "s7"), "auc", {MODEL: "0.94"}),
-    ("single", ("extent", "s2"), "peak_error", {"eLORETA": "10.34"}),
-    ("single", ("eccentricity", "20 mm"), "auc", {MODEL: "median 0.934", "LCMV": "median 0.934"}),
-    ("multi", None, "auc", {MODEL: "0.78", "LCMV": "≈ 0.71–0.73"}),
-    ("multi", ("sources", "1"), "auc", {MODEL: "≈ 0.99"}),
-    ("multi", ("sources", "≥ 5"), "auc", {MODEL: "≈ 0.73"}),
-    ("multi", ("sources", "≥ 5"), "maxima_error", {MODEL: "33.65", "LCMV": "29.41"}),
-)
-PAPER_CORRELATIONS = (
-    (
-        "single",
-        "auc ~ eccentricity",
-        {MODEL: "0.27", "eLORETA": "0", "LCMV": "0.07", "cMEM": "0.31"},
-    ),
-    (
-        "single",
-        "peak_error ~ eccentricity",
-        {MODEL: "−0.02", "eLORETA": "−0.15", "LCMV": "−0.09", "cMEM": "−0.30"},
-    ),
-    (
-        "multi",
-        "auc ~ n_sources",
-        {MODEL: "0.70", "eLORETA": "0.73", "LCMV": "0.73", "cMEM": "0.60"},
-    ),
-)
-PAPERS_METHODS = (MODEL, "eLORETA", "LCMV", FREE_LCMV, "cMEM")
 WORDS = """\
 What is comparable, and what is not:
 
@@ -80,13 +47,19 @@ What is comparable, and what is not:
 - **AUC** is computed here with all negatives of a pool, in the paper with as many as there are
   positives, drawn at random; on average the two agree.
 - **LCMV free** (not in quick evaluations) is the same call of MNE with free orientations, of which
-  the norm is taken. Maps are compared by their absolute values; signed or clipped at zero, the AUC
-  of LCMV with fixed orientations is lower.
+  the norm is taken.
+- **Signs**: a moment is positive out of the cortex. All that asks where sources are compares
+  absolute values, also of methods whose maps have signs. *Sign right* is the share of the true
+  moment whose sign a map has right, where it gives one; half is chance. In sets with positive
+  sources a method that knows only these is always right.
+- **The medial wall** (a tenth of the dipoles), where the surface closes without cortex, never holds
+  a source, and what maps hold there is not looked at.
 - **Correlations with the number of sources** are given in the paper without their sign.
 - **nMSE says little.** A patch is some 1–2 % of the cortex, so a map of zeros has almost the nMSE
   of the paper's best method. *Relative nMSE* divides by that of the zero map; its mean is dominated
   by the smallest patches, so look at the median. *Calibrated*: all maps of a method are raised to
-  one power, chosen on a validation set, which leaves the ranks of the dipoles unchanged.
+  one power, chosen on a validation set with the same kind of signs, which leaves the ranks of the
+  dipoles unchanged.
 - **Localisation error over all maxima, and found**, count only what was found, so many maxima
   everywhere score best. Look at ghosts and the earth mover's distance as well.
 - **⚠** marks a column in which no method is better than a map of zeros or of random numbers.
@@ -96,7 +69,7 @@ What is comparable, and what is not:
   Dipoles are first gathered at 400 places some 12 mm apart, so it is no finer than that.
 - **The baseline methods are given more than the model**: the noise covariance of each sample's
   first 400 ms, and LCMV, cMEM and γ-MAP other time points. The model sees one sample of EEG. It
-  knows what they do not: that sources are positive and patches round (γ-MAP knows the patches too).
+  knows what they do not: that sources are round patches (γ-MAP knows that too).
 - **MSE** is left out for LCMV, sLORETA and dSPM, which give no moments (the paper leaves out LCMV).
   The paper's MSE of cMEM and eLORETA exceeds that of a map of zeros by six and eleven orders of
   magnitude, so its moments cannot have been in A·m.
@@ -112,7 +85,7 @@ def to_markdown(table: Table) -> str:
         From `convdip_training.evaluation.aggregate.summarise`, with ``real`` added.
     """
     name = table["model"]["name"]
-    extent = " (quick: 100 samples of two sets)" if table["quick"] else ""
+    extent = " (quick: 100 samples each of two sets)" if table["quick"] else ""
     sections = [
         f"# Evaluation of {name}{extent}",
         f"By `convdip-train evaluate{' --quick' if table['quick'] else ''}`, seed {table['seed']}, "
@@ -120,134 +93,64 @@ def to_markdown(table: Table) -> str:
         "in the JSON beside this file; `convdip-train figures` draws the figures.",
         "Simulated EEG comes from an alternative head that no method sees, with other electrode "
         "positions, conductivities and dipoles (section 2.1 of Hecker et al. 2021); in the robust "
-        "and the stricter set, which quick evaluations leave out, each sample has another head.",
-        "## Compared with the paper's numbers",
-        "Mean (median) here, followed by *the value in the paper's text*.",
-        _against_the_paper(table),
-        _ranks(table),
-        _beamformer(table),
+        "and the stricter sets, which quick evaluations leave out, each sample has another head. "
+        "Each source points out of the cortex or into it with probability ½, as in live EEG; the "
+        "same samples with positive sources, as the paper has them, follow.",
+        _in_short(table),
         WORDS,
+        "## Where a baseline method is ahead",
+        where_behind(table),
+        *_sections_of(table, "random"),
+        against_the_paper(table),
+        *_sections_of(table, "positive"),
+        *_real_sections(table["real"]),
     ]
-    sections += ["## Where a baseline method is ahead", where_behind(table)]
-    for key, entry in table["sets"].items():
-        sections += _set_sections(table, key, entry)
-    sections += _real_sections(table["real"])
     if table["real_left_out"]:
         sections.append(f"Not at hand, hence left out: {', '.join(table['real_left_out'])}.")
-    sections.append(
-        "## Calibration\n\nPower to which each method's maps are raised for the calibrated "
-        "relative nMSE: "
-        + ", ".join(f"{method} {power:g}" for method, power in table["calibration"].items())
-        + f". {POWERS[-1]:g} is the largest that was tried: a larger one would score better still, "
-        "as would the zero map."
-    )
-    versions = ", ".join(f"{package} {number}" for package, number in table["versions"].items())
+    sections.append(_calibration(table["calibration"]))
+    versions = ", ".join(f"{package} {at}" for package, at in table["versions"].items())
     sections.append(f"Made with {versions}.")
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-def _number(value: float | None, metric: str) -> str:
-    if value is None:
-        return "–"
-    if metric == "mse":
-        return f"{value:.2e}".replace("e-", "e−")
-    return f"{value:.{DIGITS.get(metric, 3)}f}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
-def _p(value: float) -> str:
-    return f"{value:.2f}" if value >= 0.01 else f"{value:.0e}".replace("e-0", "e−")
-
-
-def _methods(table: Table, entry: Table, wanted: Iterable[str]) -> list[tuple[str, str]]:
-    """Return (name in the paper's lists, name in the table) of those that are there."""
-    name = table["model"]["name"]
-    pairs = [(method, name if method == MODEL else method) for method in wanted]
-    return [pair for pair in pairs if pair[1] in entry["methods"]]
-
-
-def _against_the_paper(table: Table) -> str:
-    some = next(iter(table["sets"].values()))
-    methods = _methods(table, some, PAPERS_METHODS)
+def _in_short(table: Table) -> str:
+    """Return the means of all methods on the two leading sets."""
+    header, columns = [""], []
+    for config, metrics in IN_SHORT.items():
+        for i, metric in enumerate(metrics):
+            columns.append((table["sets"][config.name], metric))
+            title = _column(metric, "mean", columns[-1][0])
+            header.append(title if i else f"{config.title}: {title}")
+    methods = table["sets"][SINGLE_SIGNED.name]["methods"]
     rows = []
-    for key, group, metric, said in PAPER:
-        if key not in table["sets"]:
-            continue
-        entry = table["sets"][key]
-        if group is not None:
-            entry = entry["groups"][group[0]].get(group[1])
-        if entry is None:
-            continue
-        where = "" if group is None else f", {group[0]} {group[1]}"
-        cells = []
-        for method, column in methods:
-            row = entry["methods"][column][metric]
-            ours = "–"
-            if row:
-                ours = f"{_number(row['mean'], metric)} ({_number(row['median'], metric)})"
-            cells.append(ours + (f" *{said[method]}*" if method in said else ""))
-        unit = f" ({METRICS[metric].unit})" if METRICS[metric].unit else ""
-        rows.append(
-            [f"{table['sets'][key]['title']}{where}: {METRICS[metric].title}{unit}", *cells]
-        )
-    for key, name, said in PAPER_CORRELATIONS:
-        found = table["sets"][key]["correlations"][name]
-        cells = [
-            (_signed(found[column]["r"]) if column in found else "–")
-            + (f" *{said[method]}*" if method in said else "")
-            for method, column in methods
-        ]
-        metric, fact = name.split(" ~ ")
-        title = f"{METRICS[metric].title} with {fact.replace('n_', 'number of ')}"
-        rows.append([f"{table['sets'][key]['title']}: r of {title}", *cells])
-    return markdown_table(["", *(column for _, column in methods)], rows)
+    for method in methods:
+        cells = [entry["methods"][method][metric] for entry, metric in columns]
+        values = zip(cells, columns, strict=True)
+        means = [number(cell["mean"] if cell else None, metric) for cell, (_, metric) in values]
+        rows.append([method, *means])
+    return f"## In short\n\nMeans.\n\n{markdown_table(header, rows)}"
 
 
-def _ranks(table: Table) -> str:
-    """Say whether the methods rank as in the paper."""
-    single = table["sets"]["single"]["methods"]
-    model = table["model"]["name"]
-    auc, nmse_of = ({m: single[m][k]["mean"] for m in single} for k in ("auc", "nmse"))
-    between = nmse_of[model] < nmse_of["cMEM"] < nmse_of["LCMV"]
-    below = auc["cMEM"] < auc[model]
-    error = single["eLORETA"]["peak_error"]
+def _sections_of(table: Table, signs: str) -> list[str]:
+    """Return the sections of all sets with one kind of signs."""
+    return [
+        section
+        for key, entry in table["sets"].items()
+        if entry["signs"] == signs
+        for section in _set_sections(table, key, entry)
+    ]
+
+
+def _calibration(powers: Table) -> str:
+    said = {"random": "sources of either sign", "positive": "positive sources"}
+    lines = [
+        f"- {said[signs]}: " + ", ".join(f"{method} {power:g}" for method, power in of.items())
+        for signs, of in powers.items()
+    ]
     return (
-        f"In the paper cMEM lies between LCMV and ConvDip in nMSE: here "
-        f"{nmse_of['cMEM']:.4f} {'lies' if between else 'does not lie'} between "
-        f"{nmse_of['LCMV']:.4f} and {nmse_of[model]:.4f}. In AUC it lies below ConvDip: here "
-        f"{auc['cMEM']:.3f} is {'' if below else 'not '}below {auc[model]:.3f}. eLORETA's AUC is "
-        f"{'at least' if auc['eLORETA'] >= 0.8 else 'below'} 0.8 and its localisation error "
-        f"{error['mean']:.1f} mm (median {error['median']:.1f}); the paper's follows from a "
-        "difference of medians to be about 13 mm."
-    )
-
-
-def _beamformer(table: Table) -> str:
-    """Say which of the two beamformers the paper's values resemble."""
-    single, multi = (table["sets"][key] for key in ("single", "multi"))
-    many = multi["groups"]["sources"].get("≥ 5")
-    if FREE_LCMV not in single["methods"] or many is None:
-        return ""
-    paper = (0.95, 0.72, 29.41)
-    here = {
-        method: (
-            single["methods"][method]["auc"]["mean"],
-            multi["methods"][method]["auc"]["mean"],
-            many["methods"][method]["maxima_error"]["mean"],
-        )
-        for method in ("LCMV", FREE_LCMV)
-    }
-    words = {method: f"{a:.3f}, {b:.3f} and {e:.1f} mm" for method, (a, b, e) in here.items()}
-    off = zip(here["LCMV"], here[FREE_LCMV], paper, strict=True)
-    nearer = all(abs(free - said) < abs(fixed - said) for fixed, free, said in off)
-    return (
-        "The paper's text gives LCMV, with fixed orientations, an AUC of 0.95 for one source and "
-        "about 0.72 for 1–10, and an error of 29.41 mm for five or more. MNE's LCMV with "
-        f"fixed orientations has {words['LCMV']} here, with free ones {words[FREE_LCMV]}"
-        + (": the paper's appears to have had free orientations." if nearer else ".")
+        "## Calibration\n\nPower to which each method's maps are raised for the calibrated "
+        "relative nMSE:\n\n" + "\n".join(lines) + f"\n\n{POWERS[-1]:g} is the largest that was "
+        "tried: a larger one would score better still, as would the zero map."
     )
 
 
@@ -277,7 +180,7 @@ def where_behind(table: Table) -> str:
                 best = pick(means, key=lambda method: means[method])
                 if best != model and means[best] != means[model]:
                     ours, theirs = (
-                        f"{_number(row['mean'], metric)} ({_number(row['median'], metric)})"
+                        f"{number(row['mean'], metric)} ({number(row['median'], metric)})"
                         for row in (group["methods"][name][metric] for name in (model, best))
                     )
                     lost.append(f"{METRICS[metric].title} {ours}, {best} {theirs}")
@@ -327,9 +230,9 @@ def _column(metric: str, which: str, entry: Table) -> str:
 def _cell(row: Table | None, which: str, metric: str, n_samples: int) -> str:
     if row is None:
         return "–"
-    low, high = (_number(end, metric) for end in row[f"{which}_ci"])
+    low, high = (number(end, metric) for end in row[f"{which}_ci"])
     fewer = f" (n = {row['n']})" if row["n"] < n_samples else ""
-    return f"{_number(row[which], metric)} [{low}, {high}]{fewer}"
+    return f"{number(row[which], metric)} [{low}, {high}]{fewer}"
 
 
 def _group_section(kind: str, groups: Table, entry: Table) -> str:
@@ -347,7 +250,7 @@ def _group_section(kind: str, groups: Table, entry: Table) -> str:
         rows = []
         for method in entry["methods"]:
             cells = [group["methods"][method][metric] for group in groups.values()]
-            rows.append([method, *(_number(c["mean"] if c else None, metric) for c in cells)])
+            rows.append([method, *(number(c["mean"] if c else None, metric) for c in cells)])
         parts.append(markdown_table(header, rows))
     if kind == "eccentricity" and {"20 mm", "80 mm"} <= set(groups):
         parts.append(
@@ -387,7 +290,7 @@ def _test_section(model: str, entry: Table) -> str:
             cells = []
             for metric in shown:
                 test = tests[metric].get(f"{model} | {baseline}")
-                cells.append(f"{_p(test['p'])} ({_signed(test['d'])})" if test else "–")
+                cells.append(f"{p_value(test['p'])} ({signed(test['d'])})" if test else "–")
             rows.append([baseline, *cells])
         title = "all samples" if where == "all" else where
         parts.append(markdown_table([title, *(METRICS[m].title for m in shown)], rows))

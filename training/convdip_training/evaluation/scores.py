@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.evaluation.laboratory import HELD_OUT, Laboratory, Plan, laboratory
-from convdip_training.evaluation.methods import GIVE_NO_MOMENTS, RANDOM_MAP, ZERO_MAP
+from convdip_training.evaluation.methods import FREE_LCMV, GIVE_NO_MOMENTS, RANDOM_MAP, ZERO_MAP
 from convdip_training.evaluation.metrics import METRICS, normalised, relative_nmse
 from convdip_training.evaluation.sets import SetConfig
 
@@ -81,9 +81,10 @@ def score_all(plan: Plan) -> list[Scores]:
     for config in plan.sets:  # what takes long to make is made once, before the processes start
         here.noise(config)
         here.family(config)
-        if config.strict and len(here.held_out) < len(HELD_OUT):
+        if config.noise == "recorded" and len(here.held_out) < len(HELD_OUT):
             log.warning(
-                "stricter set: %d of %d recordings for its noise in %s%s",
+                "set %s: %d of %d recordings for its noise in %s%s",
+                config.name,
                 len(here.held_out),
                 len(HELD_OUT),
                 plan.data,
@@ -166,7 +167,10 @@ def _kept(
 def _code() -> list[Path]:
     """Return the source files that scores depend on."""
     own, live = Path(__file__).parent, Path(convdip.__file__).parent
-    names = ("scores", "laboratory", "metrics", "sets", "methods", "as_live", "alternative")
+    names = (
+        "scores", "laboratory", "metrics", "sets", "brain_noise", "methods", "as_live",
+        "alternative",
+    )  # fmt: skip
     return sorted(
         [
             *(own / f"{name}.py" for name in names),
@@ -194,24 +198,31 @@ def _score(
     here: Laboratory, config: SetConfig, first: int, last: int, names: list[str]
 ) -> dict[str, Float]:
     without_moments = [names.index(name) for name in GIVE_NO_MOMENTS if name in names]
-    head = here.head
+    no_sign = [names.index(FREE_LCMV)] if FREE_LCMV in names else []  # it gives norms
+    mse, sign = (list(METRICS).index(name) for name in ("mse", "sign"))
+    head, cortex = here.head, here.scorer.cortex
     centre_m = sphere_centre(head.electrodes_m)
     values, powers, facts = [], [], []
     for i in range(first, last):
         sample = here.samples(config)[i]
         rng = np.random.default_rng([here.plan.seed, i])
-        of_nothing = {RANDOM_MAP: rng.random(head.n_dipoles), ZERO_MAP: np.zeros(head.n_dipoles)}
+        of_nothing = {
+            RANDOM_MAP: rng.uniform(-1, 1, head.n_dipoles),
+            ZERO_MAP: np.zeros(head.n_dipoles),
+        }
         maps = [
             of_nothing[name] if name in of_nothing else here.methods[name](sample.erp)
             for name in names
         ]
         scores = here.scorer(sample.truth, maps, sample.n_sources)
-        scores[without_moments, list(METRICS).index("mse")] = np.nan
+        scores[without_moments, mse] = np.nan
+        scores[no_sign, sign] = np.nan
         values.append(scores)
+        truth = sample.truth[cortex]
         powers.append(
-            [[relative_nmse(sample.truth, normalised(m) ** p) for p in POWERS] for m in maps]
+            [[relative_nmse(truth, normalised(m[cortex]) ** p) for p in POWERS] for m in maps]
         )
-        offset_m = head.dipoles_m[sample.truth.argmax()] - centre_m
+        offset_m = head.dipoles_m[np.abs(sample.truth).argmax()] - centre_m
         eccentricity = float(np.linalg.norm(offset_m) * 1e3)
         facts.append(
             [

@@ -3,10 +3,16 @@
 ConvDip's only dense layer has to learn from samples what the lead field says already: which EEG a
 patch at each dipole makes. Here that is where training starts from. With u the whitened EEG of unit
 length and t the whitened topography of a patch grown from a dipole, also of unit length, the
-logarithm of the likelihood that this one patch made the EEG, in noise of unknown strength, is up to
-a factor −log(1 − (u·t)²). Each dipole's score is the sum of such scores for small and large
-patches, trusted as much as the sample as a whole suggests, and of what dense layers make of the
-EEG: where several sources are active, no single patch explains it.
+logarithm of the likelihood that this one patch made the EEG, with a moment of either sign and in
+noise of unknown strength, is up to a factor −log(1 − (u·t)²). Each dipole's score is the sum of
+such scores for small and large patches, trusted as much as the sample as a whole suggests, and of
+what dense layers make of the EEG: where several sources are active, no single patch explains it.
+
+EEG of the other polarity comes from the same sources with the other sign, and the network is built
+to know that: the dense layers start from absolute values, so that every probability is even in the
+EEG, and the sign of a dipole's moment is that of u·t, which is odd. For the larger patches and the
+signs, u is first rid of what the dense layers ascribe to other sources: it becomes u + A(g ∘ Bu),
+with matrices A and B and factors g that are even in the EEG.
 """
 
 from __future__ import annotations
@@ -32,7 +38,9 @@ Float = NDArray[np.float32]
 LEAST_VARIANCE = 0.02
 # 1 − (u·t)² is never quite 0; where training starts, and it goes on from there.
 MISFIT = 0.02
-TINY = 1e-20
+TINY = 1e-30
+# Rounding must not turn a sign: below this |u·t| the moment goes to 0 instead.
+SURE = 0.02
 # Hardly any dipole is active.
 FIRST_BIAS = -4.0
 
@@ -52,7 +60,7 @@ class RMSNormalization(layers.RMSNormalization):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="convdip")
 class DipoleScores(layers.Layer):  # type: ignore[misc]
-    """Each dipole's score, before the output's activation.
+    """Each dipole's probability of being part of a source, and its moment.
 
     Parameters
     ----------
@@ -68,7 +76,7 @@ class DipoleScores(layers.Layer):  # type: ignore[misc]
 
     def build(self, shapes: list[tuple[int | None, int]]) -> None:
         """Make the weights: one row a dipole, so that some of the dipoles are a few rows."""
-        (_, width), (_, n_whitened), (_, _) = shapes
+        (_, width), _, (_, n_whitened), *_ = shapes
         start = keras.initializers.RandomNormal(stddev=0.3 / width**0.5)
         self.embedding = self.add_weight(
             shape=(self.n_dipoles, width), initializer=start, name="embedding"
@@ -87,28 +95,35 @@ class DipoleScores(layers.Layer):  # type: ignore[misc]
             initializer=keras.initializers.Constant(np.log(MISFIT)),
             name="log_misfit",
         )
+        self.cortex = self.add_weight(
+            shape=(self.n_dipoles,), initializer="ones", trainable=False, name="cortex"
+        )
 
-    def call(self, inputs: list[Any], dipoles: Any = None) -> Any:
-        """Return scores, shape (n, n_dipoles), or (n, k) of k dipoles.
+    def call(self, inputs: list[Any], dipoles: Any = None) -> tuple[Any, Any]:
+        """Return probabilities and moments, shape (n, n_dipoles) each, or (n, k) of k dipoles.
+
+        The moments, from the last kind of filter, have a sign but no scale. The probability is
+        exactly 0 where there is no cortex.
 
         Parameters
         ----------
         inputs : list of tensor
-            What the dense layers make of the EEG, shape (n, width); the whitened EEG of unit
-            length, shape (n, n_whitened); trust in each kind of filter, shape (n, n_filters).
+            What the dense layers make of the EEG, shape (n, width); trust in each kind of filter,
+            shape (n, n_filters); and for each kind the EEG that it sees, whitened and of unit
+            length, shape (n, n_whitened).
         dipoles : tensor of int, shape (k,), optional
         """
-        hidden, whitened, trust = inputs
+        hidden, trust, *seen = inputs
 
         def rows(weights: Any) -> Any:
             return weights if dipoles is None else ops.take(weights, dipoles, axis=0)
 
         scores = ops.matmul(hidden, ops.transpose(rows(self.embedding))) + rows(self.bias)
         for i, filters in enumerate(self.filters):
-            match = ops.relu(ops.matmul(whitened, ops.transpose(rows(filters))))
+            match = ops.matmul(seen[i], ops.transpose(rows(filters)))
             left = 1.0 + ops.exp(self.misfit[i]) - ops.minimum(match * match, 1.0)
             scores = scores - trust[:, i : i + 1] * ops.log(left)
-        return scores
+        return ops.sigmoid(scores) * rows(self.cortex), match
 
     def get_config(self) -> dict[str, Any]:
         """Return what the layer is made from."""
@@ -123,18 +138,22 @@ class DipoleScores(layers.Layer):  # type: ignore[misc]
 class MatchedConvDip(keras.Model):  # type: ignore[misc]
     """The whole network.
 
-    Takes ``topography``, shape (n, 7, 11, 1) in volts, and gives ``sources``, shape
-    (n, n_dipoles), from 0 to 1. In training these are the probabilities that each dipole is part of
-    a source, which is what the loss judges; with ``dipoles`` beside the topography, indices of
-    shape (k,), of these dipoles alone: a step then takes as much less time.
+    Takes ``topography``, shape (n, 7, 11, 1) in volts, and gives ``sources``, shape (n, n_dipoles),
+    from −1 to 1: each dipole's probability of being part of a source (less where its sign is not
+    sure), with the sign of its moment, which is positive out of the cortex. The map of −x is
+    exactly that of x times −1, and 0 on the medial wall.
+
+    Training gives ``dipoles`` beside the topography, indices of shape (k,), and takes what the loss
+    judges of these alone, shape (n, 2, k): probabilities, and the moments that the signs are of.
+    The fewer dipoles, the less time a step takes.
 
     Thousands of small probabilities far from every source add up to more than the few large ones.
-    In use, values p below a share b of the map's maximum m therefore fade: p³ / (p² + (b m)²),
+    In use, values p below a share b of the map's maximum m therefore fade: p⁵ / (p⁴ + (b m)⁴),
     which keeps their order.
 
     Parameters
     ----------
-    n_dipoles, n_whitened, n_hidden, n_layers, rank, n_filters : int
+    n_dipoles, n_whitened, n_hidden, n_layers, rank, n_filters, deflation : int
     background : float
         The share b.
     """
@@ -147,6 +166,7 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
         n_layers: int,
         rank: int,
         n_filters: int,
+        deflation: int,
         background: float,
         **keywords: Any,
     ) -> None:
@@ -159,16 +179,26 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
             "n_layers": n_layers,
             "rank": rank,
             "n_filters": n_filters,
+            "deflation": deflation,
         }
         self.peak_normalization = PeakNormalization(name="peak_normalization")
         self.flatten = layers.Flatten()
         self.whitening = layers.Dense(n_whitened, use_bias=False, name="whitening")
         self.unit = layers.UnitNormalization(name="unit_length")
+        self.first = layers.Dense(
+            n_hidden, use_bias=False, kernel_initializer="lecun_normal", name="hidden_0"
+        )
         self.hidden = [
             layers.Dense(n_hidden, "relu", kernel_initializer="he_normal", name=f"hidden_{i}")
-            for i in range(n_layers)
+            for i in range(1, n_layers)
         ]
         self.norms = [RMSNormalization(name=f"norm_{i}") for i in range(n_layers)]
+        if deflation:
+            self.explain = layers.Dense(deflation, use_bias=False, name="explain")
+            self.explained = layers.Dense(deflation, name="explained")
+            self.take_out = layers.Dense(
+                n_whitened, use_bias=False, kernel_initializer="zeros", name="take_out"
+            )
         self.narrow = layers.Dense(rank, use_bias=False, name="narrow")
         self.trust = layers.Dense(n_filters, "softplus", bias_initializer="ones", name="trust")
         self.scores = DipoleScores(n_dipoles, n_filters, name="scores")
@@ -179,21 +209,29 @@ class MatchedConvDip(keras.Model):  # type: ignore[misc]
             self.whitening(self.flatten(self.peak_normalization(inputs["topography"])))
         )
         # Of unit length, a value is small: as large as dense layers are used to.
-        first, *others = self.hidden
-        hidden = first(whitened * np.float32(whitened.shape[-1] ** 0.5))
-        for norm, dense in zip(self.norms, others, strict=False):
+        large = whitened * np.float32(whitened.shape[-1] ** 0.5)
+        hidden = ops.abs(self.first(large))  # the same for EEG of either polarity
+        for norm, dense in zip(self.norms, self.hidden, strict=False):
             hidden = hidden + dense(norm(hidden))
         hidden = self.norms[-1](hidden)
-        scores = self.scores(
-            [self.narrow(hidden), whitened, self.trust(hidden)], inputs.get("dipoles")
+        seen = [whitened] * self.sizes["n_filters"]
+        if self.sizes["deflation"]:
+            # Odd in the EEG, since its factors are even and odd.
+            explained = self.take_out(self.explained(hidden) * self.explain(whitened))
+            seen[-1] = self.unit(whitened + explained)
+        dipoles = inputs.get("dipoles")
+        probabilities, moments = self.scores(
+            [self.narrow(hidden), self.trust(hidden), *seen], dipoles
         )
-        probabilities = ops.sigmoid(scores)
-        if training or not self.background:
-            return probabilities
-        level = self.background * ops.max(probabilities, axis=1, keepdims=True)
-        square = probabilities * probabilities
-        # A map of zeros stays one.
-        return probabilities * square / (square + level * level + TINY)
+        if dipoles is not None:
+            return ops.stack([probabilities, moments], axis=1)
+        if self.background:
+            level = self.background * ops.max(probabilities, axis=1, keepdims=True)
+            # ONNX Runtime is slow at powers, and quick at squares.
+            fourth, line = (ops.square(ops.square(x)) for x in (probabilities, level))
+            # A map of zeros stays one.
+            probabilities = probabilities * fourth / (fourth + line + TINY)
+        return probabilities * ops.clip(moments * np.float32(1 / SURE), -1.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return what the network is made from."""
@@ -217,6 +255,7 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
         config.n_layers,
         config.rank,
         len(config.filter_orders),
+        config.deflation,
         config.background,
         name="convdip",
     )
@@ -230,9 +269,13 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
 def set_filters(
     network: keras.Model, config: NetworkConfig, head: Head, whitener: NDArray[np.float64]
 ) -> None:
-    """Make a network look for the topographies of a head, whitened as it whitens EEG."""
+    """Make a network look for the topographies of a head, whitened as it whitens EEG.
+
+    Where there is no cortex, it finds nothing.
+    """
     for filters, order in zip(network.scores.filters, config.filter_orders, strict=True):
         filters.assign(matched_filters(head, whitener, order))
+    network.scores.cortex.assign(head.is_cortex.astype(np.float32))
 
 
 def matched_filters(head: Head, whitener: NDArray[np.float64], order: int) -> Float:

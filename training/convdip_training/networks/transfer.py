@@ -49,6 +49,11 @@ def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
             f"the model {bundle.name} has the paper's layers, whose weights are merged in its ONNX "
             "file: expected a model of kind 'matched', such as convdip-fsaverage31"
         )
+    if full.simulation.signs != "random":
+        raise ConfigError(
+            f"the model {bundle.name} knows sources of one polarity and has an older version's "
+            "layers: expected one trained on sources of either sign, 'signs' = 'random' on its card"
+        )
     shorter = replace(
         full.fit,
         n_samples=max(1, round(full.fit.n_samples * SAMPLES_SHARE)),
