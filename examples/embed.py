@@ -11,7 +11,6 @@ import sys
 from itertools import islice
 
 import convdip
-import numpy as np
 
 head = convdip.load_bundle().head
 
@@ -19,7 +18,7 @@ head = convdip.load_bundle().head
 def show(frame: convdip.Frame) -> None:
     """Print the region of the strongest dipole, and what happened on the frame's way."""
     newest_nam = frame.moments_nam[-1]
-    strongest = int(np.abs(newest_nam).argmax())
+    strongest = int(head.strongest(newest_nam))
     region = head.atlas_names[head.atlas[strongest]]
     trouble = f"   {frame.flags}" if frame.flags else ""
     print(f"{frame.timestamps[-1]:.3f} s   {region:30} {newest_nam[strongest]:6.1f} nAm{trouble}")

@@ -8,9 +8,11 @@ import sys
 
 import convdip
 import numpy as np
+from convdip.sources.signs import signs_for
 from convdip.sources.simulator import simulate_session
 
-head = convdip.load_bundle().head
+bundle = convdip.load_bundle()
+head = bundle.head
 
 
 def read(path: str) -> tuple[list[str], np.ndarray, float]:
@@ -24,7 +26,8 @@ def read(path: str) -> tuple[list[str], np.ndarray, float]:
 
 def simulate() -> tuple[tuple[str, ...], np.ndarray, float]:
     """Return the same of a simulated session, whose first source comes after two seconds."""
-    session = simulate_session(head, seconds=20.0, sfreq_hz=250.0, seed=1)
+    signs = signs_for(bundle.polarity)
+    session = simulate_session(head, seconds=20.0, sfreq_hz=250.0, seed=1, signs=signs)
     return head.channels, session.eeg_uv * 1e-6, session.sfreq_hz
 
 
@@ -41,7 +44,7 @@ def main() -> None:
         frame = imager(eeg)
         peak = int(eeg.std(axis=1).argmax())  # where the field is strongest
         moments_nam = frame.moments_nam[peak]
-        strongest = int(np.abs(moments_nam).argmax())
+        strongest = int(head.strongest(moments_nam))
         region = head.atlas_names[head.atlas[strongest]]
         print(f"{second:4d} s   {region:30} {moments_nam[strongest]:6.1f} nAm")
 

@@ -30,7 +30,9 @@ def main() -> None:
     inlet.open_stream(timeout=5)
     desc = ElementTree.fromstring(inlet.info(timeout=5).as_xml()).find("desc")
     region_of = np.array([channel.findtext("region") for channel in desc.iter("channel")])
-    regions = [region for region in np.unique(region_of) if not region.startswith("unknown")]
+    # Dipoles of the medial wall keep their channels, though no cortex is there.
+    medial_wall = [int(n) for n in desc.findtext("source_space/medial_wall", "").split()]
+    regions = np.unique(np.delete(region_of, medial_wall))
 
     end = time.monotonic() + arguments.seconds
     while time.monotonic() < end:

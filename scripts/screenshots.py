@@ -16,6 +16,7 @@ from convdip.bundle import load_bundle
 from convdip.display.feed import Feed
 from convdip.display.window import Window
 from convdip.processes import Process, private_lsl
+from convdip.sources.signs import signs_for
 from convdip.sources.simulator import simulate_session
 from PySide6.QtCore import QSettings, QSize
 from PySide6.QtWidgets import QApplication
@@ -65,10 +66,10 @@ def has_report(window: Window) -> bool:
 def is_clear(window: Window, *, with_truth: bool = True) -> bool:
     """Whether a strong source is active and visible in a lateral view."""
     frame, head = window.cortex.frame, window.cortex.head
-    if frame is None or head is None or frame.strength.max() < 0.6:
+    if frame is None or head is None or np.abs(frame.strength).max() < 0.6:
         return False
-    dipole = frame.truth if with_truth else int(frame.strength.argmax())
-    if dipole is None or frame.strength[dipole] < 0.4:
+    dipole = frame.truth if with_truth else int(head.strongest(frame.strength))
+    if dipole is None or abs(frame.strength[dipole]) < 0.4:
         return False
     outward = head.normals[dipole, 0] * (-1 if dipole < head.n_left else 1)
     return bool(window.cortex.places_of(dipole)) and bool(outward > 0.3)
@@ -85,9 +86,10 @@ def look_back(window: Window) -> None:
 
 
 def simulated(folder: Path, env: dict[str, str]) -> None:
-    """Take start, live, paused, light and stale of a simulated session."""
+    """Take start, live, paused, light, signed and stale of a simulated session."""
     window = show("Lab", folder)
-    with Process(["convdip", "simulate", "--name", "Amplifier", "--seconds", "300"], env) as eeg:
+    simulate = ["convdip", "simulate", "--name", "Amplifier", "--seconds", "300"]
+    with Process([*simulate, "--signs", signs_for(load_bundle().polarity)], env) as eeg:
         wait(lambda: window.start_page.table.rowCount() > 1, "the stream in the list")
         rest(0.5)
         take(window, "start")
@@ -111,6 +113,11 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
             take(window, "light")
             window.choose("theme", 0)
             window.choose("surface", 0)
+            window.choose("is_signed", 1)
+            rest(2)
+            wait(lambda: is_clear(window), "a clear source")
+            take(window, "signed")
+            window.choose("is_signed", 0)
             rest(2)
             wait(lambda: is_clear(window), "a clear source")
             os.kill(eeg.pid, signal.SIGSTOP)
@@ -121,8 +128,9 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
 
 def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
     """Take bad-electrodes, of a recording in which electrodes are missing."""
-    head = load_bundle().head
-    session = simulate_session(head, 60.0, SFREQ_HZ, 4)
+    bundle = load_bundle()
+    head = bundle.head
+    session = simulate_session(head, 60.0, SFREQ_HZ, 4, signs_for(bundle.polarity))
     info = mne.create_info(list(head.channels), SFREQ_HZ, "eeg")
     raw = mne.io.RawArray(session.eeg_uv.T * 1e-6, info, verbose="error")
     path = folder / "session_raw.fif"

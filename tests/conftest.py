@@ -18,7 +18,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,9 +131,32 @@ def toy_head(shipped: Bundle) -> Head:
 
 
 @pytest.fixture(scope="session")
+def walled_head(toy_head: Head) -> Head:
+    """The same with a medial wall: the inner cap of either sphere."""
+    is_inner = np.abs(toy_head.dipoles_m[:, 0]) < 0.012
+    return replace(
+        toy_head,
+        atlas=np.where(is_inner, toy_head.atlas + 2, toy_head.atlas).astype(np.int32),
+        atlas_names=(*toy_head.atlas_names, "unknown-lh", "unknown-rh"),
+    )
+
+
+@pytest.fixture(scope="session")
 def shipped() -> Bundle:
     """The model that comes with the project."""
     return load_bundle()
+
+
+@pytest.fixture
+def hand() -> Callable[[Head], int]:
+    """Return a dipole of the left precentral gyrus that is seen from the side."""
+
+    def find(head: Head) -> int:
+        regions = np.array(head.atlas_names)[head.atlas]
+        lateral = np.where(regions == "precentral-lh", head.inflated_m[:, 0], np.inf)
+        return int(lateral.argmin())
+
+    return find
 
 
 @pytest.fixture(scope="session")

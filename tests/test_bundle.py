@@ -33,6 +33,36 @@ def test_a_bundle_is_found_by_path_and_by_name(shipped, copy):
     assert load_bundle("convdip-fsaverage31").sha256 == shipped.sha256
 
 
+@pytest.mark.parametrize(
+    ("card", "polarity"),
+    [
+        ({"config": {"simulation": {"signs": "random"}}}, "both"),
+        ({"config": {"simulation": {"signs": "positive"}}}, "positive"),
+        ({"config": {"simulation": {"n_sources": [1, 5]}}}, "positive"),
+        ({"output": "sources: 5124 dipoles, linear, both signs, no scale"}, "both"),
+        ({"output": "sources: 5124 dipoles, sigmoid, no scale"}, "positive"),
+        ({}, "positive"),
+    ],
+)
+def test_the_card_says_which_signs_a_bundle_holds_for(shipped, card, polarity):
+    assert replace(shipped, card=card).polarity == polarity
+
+
+def test_the_papers_model_holds_for_one_polarity():
+    assert load_bundle("convdip-paper").polarity == "positive"
+
+
+def test_the_strongest_dipole_lies_on_cortex_and_its_sign_plays_no_part(shipped):
+    head = shipped.head
+    assert np.count_nonzero(~head.is_cortex) == 513
+    wall, cortex = (int(np.flatnonzero(where)[7]) for where in (~head.is_cortex, head.is_cortex))
+    moments = np.random.default_rng(0).uniform(-0.5, 0.5, (3, head.n_dipoles))
+    moments[:, wall] = 9.0
+    moments[:, cortex] = -1.0
+    assert head.strongest(moments).tolist() == [cortex] * 3
+    assert head.strongest(moments[0]) == cortex
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "head.npz", "model-int8.onnx"])
 def test_a_damaged_file_is_refused(copy, name):
     content = bytearray((copy / name).read_bytes())

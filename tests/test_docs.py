@@ -318,7 +318,7 @@ def leaves(node: ElementTree.Element, path: str = "") -> Iterator[str]:
 
 
 def test_metadata_is_specified(toy_head: Head) -> None:
-    provenance = Provenance("Amp", "id", "host", None, "model", "0", "0", "cpu", "fp32", 1)
+    provenance = Provenance("Amp", "id", "host", None, "model", "0", "0", "cpu", "fp32", 1, "both")
     info = sources_info("Lab", toy_head, 500.0, provenance)
     desc = ElementTree.fromstring(info.as_xml()).find("desc")
     assert desc is not None
@@ -331,7 +331,7 @@ def test_metadata_is_specified(toy_head: Head) -> None:
 
 
 def test_names_types_and_channels_are_specified(toy_head: Head) -> None:
-    provenance = Provenance("Amp", "id", "host", None, "model", "0", "0", "cpu", "fp32", 1)
+    provenance = Provenance("Amp", "id", "host", None, "model", "0", "0", "cpu", "fp32", 1, "both")
     text = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
     for info in (
         sources_info("NAME", toy_head, 500.0, provenance),

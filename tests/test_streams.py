@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pylsl
 import pytest
 from convdip.streams import (
@@ -32,6 +33,7 @@ FULL = Provenance(
     provider="CPUExecutionProvider",
     precision="int8",
     threads=2,
+    polarity="both",
     interpolated=("FT9", "TP10"),
 )
 
@@ -43,6 +45,7 @@ FULL = Provenance(
         replace(FULL, input_unit=None),
         replace(FULL, interpolated=()),
         replace(FULL, threads=1),
+        replace(FULL, polarity="positive"),
     ],
 )
 def test_sources_are_described_and_read_back(shipped, provenance):
@@ -52,12 +55,19 @@ def test_sources_are_described_and_read_back(shipped, provenance):
     assert (found.name, found.n_dipoles, found.sfreq_hz) == ("Lab-Sources", 5124, 250.0)
     assert found.is_float32
     assert info.type() == "SourceEstimate"
+    assert len(found.medial_wall) == 513
+    np.testing.assert_array_equal(found.medial_wall, np.flatnonzero(~shipped.head.is_cortex))
+
+
+def test_a_head_without_a_medial_wall_has_none(toy_head):
+    assert read_sources(sources_info("Lab", toy_head, 250.0, FULL)).medial_wall == ()
 
 
 def test_a_stream_that_says_nothing_is_read_as_nothing():
     found = read_sources(pylsl.StreamInfo("Lab-Sources", "SourceEstimate", 3, 0.0, "double64"))
     assert not found.is_float32
-    assert found.provenance == Provenance("", "", "", None, "", "", "", "", "", 0, (), "", "")
+    assert found.provenance == Provenance("", "", "", None, "", "", "", "", "", 0, "", (), "", "")
+    assert found.medial_wall == ()
 
 
 def test_eeg_is_described_and_read_back():

@@ -21,6 +21,7 @@ from convdip.errors import ConfigError, ConvDipError
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
 from convdip.live.settings import Settings
+from convdip.sources.signs import Signs
 from convdip.terminal import (
     FlagsFormatter,
     call_on_signal,
@@ -76,6 +77,7 @@ def demo(
         Print the report as a JSON object on the last line.
     """
     from convdip.demo.run import run_demo
+    from convdip.demo.verdict import KINDS
 
     exit_on_termination()
     report = run_demo(model, seconds, seed, provider, status_printer(), is_displayed=display)
@@ -85,8 +87,10 @@ def demo(
     print(
         f"\nsamples     {report.sent} sent since the client was connected, {report.received} "
         f"received, {report.lost} lost, {report.out_of_order} late or twice\n"
-        f"sources     {report.n_sources}, found {report.error_mm_median:.1f} mm from their place "
-        f"(median; by chance {report.error_mm_by_chance:.1f} mm)\n"
+        f"sources     {report.n_sources} {KINDS[report.signs]}, found "
+        f"{report.error_mm_median:.1f} mm from their place (median; by chance "
+        f"{report.error_mm_by_chance:.1f} mm), with the right sign in {report.sign_right:.0%} of "
+        f"the samples\n"
         f"age         {report.age_ms_median:.2f} ms median, {report.age_ms_p99:.2f} ms 99th "
         f"percentile (time stamp of an EEG sample → client has its sources)\n"
         f"runs on     {report.provider}, model {report.model}\n"
@@ -275,6 +279,7 @@ def simulate(
     seconds: float = 60.0,
     sfreq_hz: float = 500.0,
     seed: int = 1,
+    signs: Signs = "random",
     model: str = DEFAULT_MODEL,
     json_: Json = False,
 ) -> int:
@@ -294,6 +299,8 @@ def simulate(
         Sampling rate in Hz.
     seed : int
         Random seed of the session.
+    signs : str
+        Signs of the sources: random, as in ongoing EEG, or all positive (out of the cortex).
     model : str
         Model bundle whose head model to use.
     json_ : bool
@@ -304,7 +311,7 @@ def simulate(
     quiet_lsl()
     stop, show = stop_on_signal(), _rare_status()
     head = load_bundle(model).head
-    session = simulate_session(head, seconds, sfreq_hz, seed)
+    session = simulate_session(head, seconds, sfreq_hz, seed, signs)
     played = play_session(session, head, name, stop, show)
     print(json.dumps(asdict(played)) if json_ else f"\nstopped: {played.n_samples} samples sent")
     return 0

@@ -11,12 +11,15 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from convdip.errors import BundleError
 from convdip.head import Head
 
 DEFAULT_MODEL = "convdip-fsaverage31"
+Polarity = Literal["both", "positive"]
+# After the name of a bundle of positive polarity, for people.
+ONE_POLARITY = "was trained on sources of one polarity: for ongoing EEG use a model of both"
 FILES = ("model.onnx", "head.npz")
 INT8_FILE = "model-int8.onnx"
 
@@ -60,6 +63,18 @@ class Bundle:
             return float(self.card["precision"]["int8"]["largest_deviation"])
         except (KeyError, TypeError, ValueError):
             return float("inf")
+
+    @property
+    def polarity(self) -> Polarity:
+        """Signs of the sources that the maps hold for: ``both``, or ``positive`` alone.
+
+        Networks hold for the sources they were trained on, linear inverses for both.
+        """
+        try:
+            signs = self.card["config"]["simulation"]["signs"]
+        except (KeyError, TypeError):  # no network, or one from before signs could be chosen
+            return "both" if "both signs" in str(self.card.get("output")) else "positive"
+        return "both" if signs == "random" else "positive"
 
     @property
     def sha256(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,11 +74,28 @@ class Head:
         """Number of cortical dipoles."""
         return int(self.dipoles_m.shape[0])
 
-    @property
+    @cached_property
     def is_cortex(self) -> NDArray[np.bool_]:
         """Which dipoles lie on cortex, shape (n_dipoles,); those of the medial wall do not."""
         names = [name.rsplit("-", 1)[0] for name in self.atlas_names]
-        return ~np.isin(names, NO_CORTEX)[self.atlas]
+        is_cortex: NDArray[np.bool_] = ~np.isin(names, NO_CORTEX)[self.atlas]
+        is_cortex.setflags(write=False)  # every caller gets the same array
+        return is_cortex
+
+    def strongest(self, moments: NDArray[np.floating]) -> NDArray[np.intp]:
+        """Return the cortical dipole with the largest moment in each map, whatever its sign.
+
+        Parameters
+        ----------
+        moments : ndarray, shape (…, n_dipoles)
+            In any unit.
+
+        Returns
+        -------
+        dipoles : ndarray of int, shape (…)
+        """
+        dipoles: NDArray[np.intp] = np.where(self.is_cortex, np.abs(moments), 0).argmax(axis=-1)
+        return dipoles
 
     @property
     def dipole_labels(self) -> list[str]:

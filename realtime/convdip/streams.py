@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from xml.etree import ElementTree
 
+import numpy as np
 import pylsl
 
 from convdip.head import Head
@@ -145,6 +146,8 @@ class Provenance:
     provider, precision : str
         How the network runs.
     threads : int
+    polarity : str
+        Signs of the sources that the model holds for: ``both`` or ``positive``.
     interpolated : tuple of str
         Electrodes that are interpolated.
     reference, filter : str
@@ -161,6 +164,7 @@ class Provenance:
     provider: str
     precision: str
     threads: int
+    polarity: str
     interpolated: tuple[str, ...] = ()
     reference: str = "average"
     filter: str = NONE
@@ -177,6 +181,8 @@ class SourcesDescription:
     sfreq_hz : float
     is_float32 : bool
     provenance : Provenance
+    medial_wall : tuple of int
+        Channels whose dipoles do not lie on cortex.
     """
 
     name: str
@@ -184,6 +190,7 @@ class SourcesDescription:
     sfreq_hz: float
     is_float32: bool
     provenance: Provenance
+    medial_wall: tuple[int, ...] = ()
 
 
 def sources_info(
@@ -215,6 +222,7 @@ def sources_info(
         orientation="fixed, outward normal of the cortex",
         n_left=head.n_left,
         n_right=head.n_dipoles - head.n_left,
+        medial_wall=" ".join(map(str, np.flatnonzero(~head.is_cortex))),
         head_sha256=provenance.head_sha256,
     )
     _append(
@@ -225,6 +233,7 @@ def sources_info(
         input_unit=provenance.input_unit or AS_STATED,
         model=provenance.model,
         model_sha256=provenance.model_sha256,
+        polarity=provenance.polarity,
         provider=provenance.provider,
         precision=provenance.precision,
         threads=provenance.threads,
@@ -263,16 +272,19 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         provider=text("provider"),
         precision=text("precision"),
         threads=int(threads) if threads.isdecimal() else 0,
+        polarity=text("polarity"),
         interpolated=() if interpolated in ("", NONE) else tuple(interpolated.split(", ")),
         reference=text("reference"),
         filter=text("filter"),
     )
+    medial_wall = text("medial_wall", "source_space").split()
     return SourcesDescription(
         info.name(),
         info.channel_count(),
         info.nominal_srate(),
         info.channel_format() == pylsl.cf_float32,
         provenance,
+        tuple(int(number) for number in medial_wall if number.isdecimal()),
     )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.bundle import Bundle
-from convdip.head import Head
 from convdip.live.events import EventOutlet
 from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health
@@ -54,6 +53,7 @@ class Publisher:
             provider=network.provider,
             precision=network.precision,
             threads=network.threads,
+            polarity=bundle.polarity,
             interpolated=head.channels[len(self._labels) :],
         )
         self._sources = SourceOutlet(name, head, SFREQ_HZ, provenance)
@@ -119,18 +119,6 @@ def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable
 
     yield start
     opened.clear()
-
-
-@pytest.fixture
-def hand() -> Callable[[Head], int]:
-    """Return a dipole of the left precentral gyrus that is seen from the side."""
-
-    def find(head: Head) -> int:
-        regions = np.array(head.atlas_names)[head.atlas]
-        lateral = np.where(regions == "precentral-lh", head.inflated_m[:, 0], np.inf)
-        return int(lateral.argmin())
-
-    return find
 
 
 def wait_until(is_so: Callable[[], bool], step: Callable[[], object], timeout_s: float) -> None:

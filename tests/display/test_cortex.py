@@ -10,6 +10,7 @@ from convdip.bundle import Bundle
 from convdip.display.colours import ACTIVITY_MAPS, activity_table, colour_table
 from convdip.display.cortex import DARK, CortexPicture, Hemispheres, draw_cortex
 from convdip.display.raster import rasterise
+from convdip.display.theme import THEMES
 from convdip.display.view import (
     FOUR_VIEWS,
     SURFACES,
@@ -96,6 +97,28 @@ def test_below_the_threshold_nothing_is_drawn(shipped, picture):
     weak = picture.draw(np.full(shipped.head.n_dipoles, 0.2, np.float32))
     assert (weak == nothing).all()
     assert is_coloured(picture.draw(np.ones(shipped.head.n_dipoles, np.float32))).any()
+
+
+@pytest.mark.parametrize("name", [theme.signed_map for theme in THEMES.values()])
+def test_signs_are_drawn_red_and_blue(shipped, picture, hand, name):
+    head = shipped.head
+    dipole = hand(head)
+    [(x, y)] = picture.places_of(dipole)
+    table, strength = colour_table(name), patch(head, dipole).astype(np.float32)
+    drawn = {
+        sign: picture.draw(sign * strength, table, is_signed=True).astype(int) for sign in (1, -1)
+    }
+    for sign, pixels in drawn.items():
+        near = pixels[int(y) - 4 : int(y) + 5, int(x) - 4 : int(x) + 5].reshape(-1, 3)
+        end = table[-1 if sign > 0 else 0] * 255
+        assert np.abs(near - end).max(axis=1).min() < 50
+    hue = drawn[1][..., 0] - drawn[1][..., 2], drawn[-1][..., 0] - drawn[-1][..., 2]
+    assert (hue[0][is_coloured(drawn[1])] > 0).mean() > 0.95
+    assert (hue[1][is_coloured(drawn[-1])] < 0).mean() > 0.95
+    nothing = picture.draw(0 * strength, table, is_signed=True)
+    changed = [(pixels != nothing).any(axis=-1) for pixels in drawn.values()]
+    assert (changed[0] == changed[1]).mean() > 0.999  # the threshold is one of magnitude
+    assert (changed[0] | changed[1]).sum() > 50
 
 
 def test_a_stale_picture_has_no_colour(shipped, picture):
@@ -224,8 +247,22 @@ def test_a_stronger_source_is_lighter_for_every_eye(name, lacking):
     assert lightness[-1] - lightness[64] > 0.3
 
 
-def test_potentials_of_both_signs_are_told_apart_by_every_eye():
-    table = colour_table("blue-red").astype(float)
+@pytest.mark.parametrize("name", [theme.signed_map for theme in THEMES.values()])
+@pytest.mark.parametrize("lacking", [None, *NO_CONES])
+def test_a_stronger_moment_is_farther_from_the_middle_for_every_eye(name, lacking):
+    linear = colour_table(name).astype(float) ** 2.2
+    if lacking:
+        linear = np.clip(linear @ np.array(NO_CONES[lacking]).T, 0, 1)
+    lightness = np.cbrt(linear @ [0.2126, 0.7152, 0.0722])
+    contrast = np.abs(lightness - lightness[127:129].mean())
+    for half in (contrast[127::-1], contrast[128:]):
+        assert (np.diff(half) > -0.002).all()
+        assert half[-1] - half[32] > 0.25
+
+
+@pytest.mark.parametrize("name", ["blue-red", "ice-fire"])
+def test_both_signs_are_told_apart_by_every_eye(name):
+    table = colour_table(name).astype(float)
     for matrix in NO_CONES.values():
         seen = np.clip(table**2.2 @ np.array(matrix).T, 0, 1)
         assert np.abs(seen[30] - seen[-31]).max() > 0.15

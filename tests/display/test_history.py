@@ -38,9 +38,12 @@ def test_what_is_shown_does_not_depend_on_the_chunks(chunk):
     # 20 ms are ten samples; the slots' borders are multiples of 20 ms.
     assert (history.at(stamps[509]).moments_nam == rows[509]).all()
     held = history.at(stamps[999], hold_s=0.1).moments_nam
-    assert held == pytest.approx(np.abs(rows[-50:]).max(axis=0))
+    strongest = np.abs(rows[-50:]).argmax(axis=0)
+    assert held == pytest.approx(rows[-50:][strongest, np.arange(7)])
     smooth = history.at(stamps[999], smooth_s=0.1).moments_nam
     assert smooth == pytest.approx(rows[-50:].mean(axis=0), abs=1e-6)
+    smooth = history.at(stamps[999], smooth_s=0.1, of_magnitudes=True).moments_nam
+    assert smooth == pytest.approx(np.abs(rows[-50:]).mean(axis=0), abs=1e-6)
 
 
 def test_a_peak_between_two_pictures_is_held():
@@ -52,6 +55,29 @@ def test_a_peak_between_two_pictures_is_held():
     assert history.at(stamps[400], hold_s=1.0).moments_nam[2] == 9.0
     assert history.at(stamps[400]).moments_nam[2] == 0.0
     assert history.peaks_nam(10.0).max() == 9.0
+
+
+def test_a_smoothed_rhythm_does_not_vanish():
+    """10 Hz over 100 ms: signed moments average to nothing, magnitudes to 2/π of the amplitude."""
+    stamps = 100 + np.arange(500) / 500
+    moments = (5 * np.sin(2 * np.pi * 10 * stamps))[:, None].astype(np.float32)
+    history = SourceHistory(1)
+    history.add(moments, stamps)
+    assert abs(history.at(np.inf, 0.1).moments_nam[0]) < 0.01
+    assert history.at(np.inf, 0.1, of_magnitudes=True).moments_nam[0] == pytest.approx(
+        10 / np.pi, rel=0.02
+    )
+
+
+def test_the_largest_moment_is_looked_for_on_cortex():
+    rows, stamps = samples(200)
+    rows[:, 3] *= 100
+    is_cortex = np.arange(7) != 3
+    whole, cortex = SourceHistory(7), SourceHistory(7, is_cortex)
+    for history in (whole, cortex):
+        history.add(rows, stamps)
+    assert whole.peaks_nam(10.0).max() == np.abs(rows).max()
+    assert cortex.peaks_nam(10.0).max() == np.abs(rows[:, is_cortex]).max()
 
 
 def test_half_a_minute_is_kept_and_no_more():

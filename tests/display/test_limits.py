@@ -93,6 +93,18 @@ def test_z_counts_standard_deviations_above_the_baseline():
     assert limit.unit == "nAm"
 
 
+def test_signs_are_kept_where_they_are_asked_for():
+    history, limit = SourceHistory(3), ColourLimit("baseline", 5.0)
+    moments = np.array([2.0, -4.0, 0.0], np.float32)
+    assert limit.strength(moments).tolist() == pytest.approx([0.4, 0.8, 0.0])
+    assert limit.strength(moments, is_signed=True).tolist() == pytest.approx([0.4, -0.8, 0.0])
+    feed(history, limit, 4.0, 12.0)
+    assert limit.unit == "z"
+    signed = limit.strength(-10 * moments, is_signed=True)
+    assert signed[0] < 0 < signed[1]
+    np.testing.assert_array_equal(np.abs(signed), limit.strength(-10 * moments))
+
+
 @pytest.mark.parametrize(
     ("silence_s", "age_s", "is_open", "word", "is_stale"),
     [

@@ -134,6 +134,68 @@ def test_hover_names_the_region_and_a_click_pins_it(qtbot, publish, show, hand):
     assert window.course.region is None
 
 
+def test_signs_are_shown_in_colour_in_words_and_over_time(qtbot, publish, show, hand):
+    publisher = publish()
+    dipole = hand(publisher.head)
+    publisher.patch(dipole, -5.0)
+    window = show(publisher)
+    live(qtbot, publisher, lambda: window.cortex.frame.strength.max() > 0.5)
+    assert window.cortex.text_of(dipole).endswith("   −5.00 nAm")
+    window.cortex.clicked.emit(dipole)
+    goes_on(qtbot, publisher, 0.3)
+    _, magnitudes = window.course._curve.getData()
+    assert magnitudes.min() >= 0
+    [place] = window.cortex.places_of(dipole)
+    x, y = round(place.x()), round(place.y())
+    press(qtbot, window, Qt.Key.Key_N)
+    goes_on(qtbot, publisher, 0.3)
+    assert window.cortex.frame.strength.min() < -0.5
+    assert window.cortex.text_of(dipole).endswith("   −5.00 nAm")
+    red, _, blue = pixels_of(window.cortex)[y, x].astype(int)
+    assert blue > red
+    _, course = window.course._curve.getData()
+    assert course.min() == pytest.approx(-magnitudes.max(), rel=1e-3)
+    assert course.max() <= 0
+    assert "mean moment" in window.course.plotItem.titleLabel.text
+    assert window.course.viewRange()[1][0] < -0.9 * magnitudes.max()
+    publisher.patch(dipole, 5.0)
+    live(qtbot, publisher, lambda: window.cortex.text_of(dipole).endswith("   +5.00 nAm"))
+    red, _, blue = pixels_of(window.cortex)[y, x].astype(int)
+    assert red > blue
+    publisher.patch(dipole, -5.0)  # a held peak keeps its sign
+    press(qtbot, window, Qt.Key.Key_H)
+    goes_on(qtbot, publisher, 1.2)
+    assert window.cortex.frame.strength.min() < -0.5
+
+
+def test_the_medial_wall_is_no_region(qtbot, publish, show):
+    publisher = publish()
+    head = publisher.head
+    publisher.moments_nam[~head.is_cortex] = 50.0
+    publisher.moments_nam[head.is_cortex] = 1.0
+    window = show(publisher)
+    live(qtbot, publisher, lambda: len(window.regions.rows) == 5)
+    assert not any(name.startswith("unknown") for name, _ in window.regions.rows)
+    assert window.regions.rows[0][1] == pytest.approx(1.0, rel=1e-4)
+    wall = int(np.flatnonzero(~head.is_cortex)[0])
+    assert window.cortex.text_of(wall).startswith("medial wall, no cortex   MNI ")
+    window.cortex.clicked.emit(int(np.flatnonzero(head.is_cortex)[0]))
+    assert window.pinned is not None
+    window.cortex.clicked.emit(wall)
+    assert window.pinned is None
+    live(qtbot, publisher, lambda: window.limit.limit_nam == 1.0)
+
+
+def test_a_model_of_one_polarity_says_so(qtbot, publish, show, shipped):
+    publisher = publish()
+    window = show(publisher)
+    tile = window.status.values["model"]
+    live(qtbot, publisher, lambda: tile.text().startswith(shipped.name))
+    is_one = shipped.polarity == "positive"
+    assert tile.text().endswith(", one polarity") == is_one
+    assert ("use a model of both" in tile.toolTip()) == is_one
+
+
 def test_it_turns_grey_in_time_and_comes_back(qtbot, publish, show, hand):
     publisher = publish()
     dipole = hand(publisher.head)
@@ -215,6 +277,8 @@ def test_every_choice_has_a_key(qtbot, publish, show, hand):
         (Qt.Key.Key_2, "is_free", True),
         (Qt.Key.Key_1, "is_free", False),
         (Qt.Key.Key_C, "colour_map", "viridis"),
+        (Qt.Key.Key_N, "is_signed", True),
+        (Qt.Key.Key_N, "is_signed", False),
         (Qt.Key.Key_H, "is_held", True),
         (Qt.Key.Key_H, "is_held", False),
         (Qt.Key.Key_M, "smooth_s", 0.05),
@@ -246,7 +310,11 @@ def test_every_button_does_what_its_key_does(qtbot, publish, show):
     publisher = publish()
     window = show(publisher)
     controls, settings = window.controls, window.settings
-    for button, name in ((controls.lock, "is_locked"), (controls.hold, "is_held")):
+    for button, name in (
+        (controls.lock, "is_locked"),
+        (controls.hold, "is_held"),
+        (controls.signs, "is_signed"),
+    ):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         assert getattr(settings, name)
         assert button.isChecked()
@@ -352,12 +420,13 @@ def test_text_grows_and_the_window_resizes(qtbot, publish, show):
 def test_it_remembers_how_it_was_left(qtbot, publish, show, store):
     publisher = publish()
     window = show(publisher)
-    for key in (Qt.Key.Key_T, Qt.Key.Key_G, Qt.Key.Key_M, Qt.Key.Key_BracketRight):
+    for key in (Qt.Key.Key_T, Qt.Key.Key_G, Qt.Key.Key_M, Qt.Key.Key_BracketRight, Qt.Key.Key_N):
         press(qtbot, window, key)
     window.close()
     again = show(publisher, is_shown=False)
     left = again.settings
     assert (left.theme, left.surface, left.smooth_s, left.threshold) == ("light", "pial", 0.05, 0.3)
+    assert left.is_signed
     store.setValue("surface", "spherical")  # nonsense is as if never saved
     again.settings = type(left).load(store)
     assert again.settings.surface == "inflated"

@@ -14,6 +14,7 @@ import pytest
 from convdip.live.sender import resolve
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
+from convdip.sources.signs import signs_for
 
 # A foreign client: mne-lsl, with its own liblsl, hence in a process of its own. It prints the
 # stamps of all samples it got.
@@ -117,7 +118,7 @@ def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
 ):
     """The places are spread evenly over the cortex; a tenth of a second in each."""
     head = shipped.head
-    cortex = np.flatnonzero(~np.char.startswith(np.array(head.atlas_names)[head.atlas], "unknown"))
+    cortex = np.flatnonzero(head.is_cortex)
     places = [int(cortex[0])]
     distances_m = np.full(cortex.size, np.inf)
     while len(places) < 20:
@@ -198,7 +199,7 @@ def test_another_stream_is_not_taken_for_the_one_that_was_lost(convdip, said, sh
     del sender
 
 
-def test_the_demo_ends_well(convdip):
+def test_the_demo_ends_well(convdip, shipped):
     demo = convdip("demo", "--seconds", 6, "--json")
     text, _ = demo.communicate(timeout=120)
     report = json.loads(text.splitlines()[-1])
@@ -208,6 +209,8 @@ def test_the_demo_ends_well(convdip):
     assert report["received"] == report["sent"] > 4 * 500
     assert report["n_sources"] >= 8
     assert report["error_mm_median"] < 20 < report["error_mm_by_chance"]
+    assert report["signs"] == signs_for(shipped.polarity)
+    assert report["sign_right"] > 0.7
     assert report["provider"] in ("CPUExecutionProvider", "CUDAExecutionProvider")
 
 

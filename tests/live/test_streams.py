@@ -156,6 +156,7 @@ def test_the_published_stream_is_fully_described(unique, shipped):
         provider="CPUExecutionProvider",
         precision="fp32",
         threads=1,
+        polarity="both",
         interpolated=("FT9", "TP10"),
     )
     published = SourceOutlet(unique, shipped.head, inlet.description.sfreq_hz, provenance)
@@ -174,6 +175,7 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     written = info.desc().child("provenance")
     assert written.child_value("input_name") == unique
     assert written.child_value("model_sha256") == shipped.sha256
+    assert written.child_value("polarity") == "both"
     assert written.child_value("interpolated_channels") == "FT9, TP10"
     assert written.child_value("provider") == "CPUExecutionProvider"
     assert (written.child_value("precision"), written.child_value("threads")) == ("fp32", "1")

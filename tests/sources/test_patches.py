@@ -1,5 +1,5 @@
 import numpy as np
-from convdip.sources.patches import mesh_adjacency, patch_dictionary
+from convdip.sources.patches import cortex_only, mesh_adjacency, patch_dictionary
 from scipy.sparse.csgraph import shortest_path
 
 
@@ -42,6 +42,17 @@ def test_a_patch_stays_in_its_hemisphere(shipped):
     patches = _patches(shipped.head, 5).tocoo()
     n_left = shipped.head.n_left
     assert np.all((patches.row < n_left) == (patches.col < n_left))
+
+
+def test_on_the_mesh_of_the_cortex_alone_no_patch_grows_onto_the_medial_wall(shipped, walled_head):
+    for head in (shipped.head, walled_head):
+        dipoles, triangles = cortex_only(head)
+        np.testing.assert_array_equal(dipoles, np.flatnonzero(head.is_cortex))
+        here = patch_dictionary(triangles, head.dipoles_m[dipoles], 1).toarray() > 0
+        everywhere = _patches(head, 1).toarray()[np.ix_(dipoles, dipoles)] > 0
+        # Neighbours on cortex stay neighbours, but for edges with the wall on both sides.
+        assert not (here & ~everywhere).any()
+        assert here.sum() > 0.999 * everywhere.sum()
 
 
 def _patches(head, order):

@@ -55,7 +55,11 @@ class Filmstrip:
 
     def save(self, head: Head, path: Path) -> None:
         """Draw all maps on one scale, each with the place of its simulated source."""
-        limit_nam = round_up(max(float(np.abs(m).max()) for _, m in self.maps))
+        dipoles = [int(head.strongest(moments_nam)) for _, moments_nam in self.maps]
+        peaks_nam = [
+            abs(float(m[dipole])) for (_, m), dipole in zip(self.maps, dipoles, strict=True)
+        ]
+        limit_nam = round_up(max(peaks_nam))
         n_rows = -(-len(self.maps) // N_COLUMNS)
         size = (WIDTH * N_COLUMNS, (HEIGHT + CAPTION) * n_rows)
         sheet = Image.new("RGB", size, tuple(round(c * 255) for c in DARK.background))
@@ -71,9 +75,9 @@ class Filmstrip:
                 at = (left + x, top + CAPTION + y)
                 for colour, width in (("black", 4), ("white", 2)):
                     pen.circle(at, RING, outline=colour, width=width)
-            strongest = np.array([np.abs(moments_nam).argmax()])
-            error_mm = distances_mm(strongest, source.dipole, head)[0]
-            words = f"{source.region}: error {error_mm:.0f} mm, peak {strength.max():.0%} of scale"
+            error_mm = distances_mm(np.array([dipoles[number]]), source.dipole, head)[0]
+            peak = peaks_nam[number] / limit_nam
+            words = f"{source.region}: error {error_mm:.0f} mm, peak {peak:.0%} of scale"
             pen.text((left + 10, top + 8), words, fill=TEXT, font=font)
         note = f"ring: simulated source; colours: {THRESHOLD:.0%} to 100% of {limit_nam:g} nAm"
         pen.text((10, CAPTION - 20), note, fill=(141, 146, 154), font=font)

@@ -19,12 +19,21 @@ import pylsl
 from pylsl.util import LostError
 
 from convdip.bundle import load_bundle
-from convdip.demo.verdict import PlayedSession, PlayedSource, Received, Report, distances_mm, judge
+from convdip.demo.verdict import (
+    KINDS,
+    PlayedSession,
+    PlayedSource,
+    Received,
+    Report,
+    distances_mm,
+    judge,
+)
 from convdip.display.app import check_installed, has_screen
 from convdip.errors import DisplayError, StreamError
 from convdip.head import Head
 from convdip.live.runtime import Provider
 from convdip.processes import START_S, Process, connect, private_lsl
+from convdip.sources.signs import signs_for
 from convdip.sources.simulator import LEAD_IN_S, check_session
 from convdip.streams import read_sources, stream_name
 
@@ -46,6 +55,8 @@ def run_demo(
     is_displayed: bool = False,
 ) -> Report:
     """Simulate, image and judge a session.
+
+    Its sources are those that the model holds for: of random sign, or positive.
 
     Parameters
     ----------
@@ -71,13 +82,15 @@ def run_demo(
     has_window = is_displayed and has_screen()
     check_session(seconds, SFREQ_HZ, seed)
     bundle = load_bundle(model)
+    signs = signs_for(bundle.polarity)
     name = f"ConvDipDemo{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:
         # The demo's streams stay on this computer, in an LSL session of their own.
         settings = stack.enter_context(private_lsl())
-        on_status("simulating a session")
+        on_status(f"simulating {KINDS[signs]}")
         simulate = ["convdip", "simulate", "--name", name, "--model", model]
         simulate += ["--seconds", str(seconds), "--seed", str(seed), "--sfreq-hz", str(SFREQ_HZ)]
+        simulate += ["--signs", signs]
         processes = []
         if has_window:
             display = ["convdip", "display", "--name", name, "--model", model]
@@ -103,7 +116,7 @@ def run_demo(
         except OSError as error:
             raise DisplayError(f"{PICTURE.resolve()}: {error.strerror}") from None
         on_status(f"no screen: the first source maps are drawn in {PICTURE.resolve()}")
-    return judge(received, played, bundle.head, provider_used, bundle.name)
+    return judge(received, played, bundle.head, signs, provider_used, bundle.name)
 
 
 def _filmstrip() -> Filmstrip:
@@ -122,7 +135,7 @@ def _watch(
     filmstrip: Filmstrip | None,
 ) -> tuple[Received, PlayedSession]:
     """Read the service's output and the ground truth until the session ends."""
-    received = Received()
+    received = Received(head)
     played: list[PlayedSource] = []
     end: dict[str, Any] | None = None
     last_news = time.monotonic()

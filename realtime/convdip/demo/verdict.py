@@ -9,8 +9,14 @@ from numpy.typing import NDArray
 
 from convdip.errors import StreamError
 from convdip.head import Head
+from convdip.sources.signs import Signs
 
 N_DRAWS = 1000
+# The simulated sources, in words.
+KINDS: dict[Signs, str] = {
+    "random": "sources of random sign",
+    "positive": "positive sources (the model holds for one polarity)",
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class PlayedSource:
 
     dipole: int
     region: str
+    moment_nam: float
     first_stamp: float
     last_stamp: float
 
@@ -36,21 +43,27 @@ class PlayedSession:
 class Received:
     """What a client received, sample by sample.
 
+    Parameters
+    ----------
+    head : Head
+
     Attributes
     ----------
     n : int
         Samples so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, head: Head) -> None:
+        self._head = head
         self.n = 0
         # Filled up to n, doubled when full, so that the measuring client costs little.
         self._stamps = np.empty(4096)
         self._ages_s = np.empty(4096)
         self._strongest = np.empty(4096, np.int64)
+        self._signs = np.empty(4096)
 
     def add(self, sources: NDArray[np.float32], stamps: NDArray[np.float64], now_s: float) -> None:
-        """Record time stamp, age and strongest dipole of each sample of a chunk.
+        """Record time stamp, age, strongest dipole and its sign for each sample of a chunk.
 
         Parameters
         ----------
@@ -62,12 +75,14 @@ class Received:
         """
         after = self.n + len(stamps)
         while after > len(self._stamps):
-            for name in ("_stamps", "_ages_s", "_strongest"):
+            for name in ("_stamps", "_ages_s", "_strongest", "_signs"):
                 full = getattr(self, name)
                 setattr(self, name, np.concatenate([full, np.empty_like(full)]))
         self._stamps[self.n : after] = stamps
         self._ages_s[self.n : after] = now_s - stamps
-        self._strongest[self.n : after] = np.abs(sources).argmax(axis=1)
+        strongest = self._head.strongest(sources)
+        self._strongest[self.n : after] = strongest
+        self._signs[self.n : after] = np.sign(sources[np.arange(len(strongest)), strongest])
         self.n = after
 
     @property
@@ -81,10 +96,17 @@ class Received:
 
     def strongest_during(self, source: PlayedSource, sfreq_hz: float) -> NDArray[np.int64]:
         """Return the strongest dipole of each sample while a source was at full strength."""
+        return self._strongest[self._during(source, sfreq_hz)]
+
+    def signs_during(self, source: PlayedSource, sfreq_hz: float) -> NDArray[np.float64]:
+        """Return the sign of the strongest dipole's moment in the same samples: −1, 0 or 1."""
+        return self._signs[self._during(source, sfreq_hz)]
+
+    def _during(self, source: PlayedSource, sfreq_hz: float) -> slice:
         half_step_s = 0.5 / sfreq_hz
         bounds = (source.first_stamp - half_step_s, source.last_stamp + half_step_s)
         first, last = np.searchsorted(self.stamps, bounds)
-        return self._strongest[first:last]
+        return slice(int(first), int(last))
 
 
 @dataclass(frozen=True)
@@ -103,9 +125,13 @@ class Report:
         Localisation error: distance from the strongest dipole to the seed of the simulated
         source, over all samples of all sources.
     error_mm_by_chance : float
-        The same for seeds drawn at random: median over 1,000 draws.
+        The same for seeds drawn at random from the cortex: median over 1,000 draws.
     better_than_chance : bool
         Whether the error is below that of 99 % of the draws.
+    signs : 'random' or 'positive'
+        Of the simulated sources.
+    sign_right : float
+        Share of these samples in which the strongest dipole's moment has the source's sign.
     age_ms_median, age_ms_p99 : float
         From the time stamp of an EEG sample until the client has its source map. It counts from
         the first source on, since samples pile up while the three programs connect.
@@ -120,6 +146,8 @@ class Report:
     error_mm_median: float
     error_mm_by_chance: float
     better_than_chance: bool
+    signs: Signs
+    sign_right: float
     age_ms_median: float
     age_ms_p99: float
     provider: str
@@ -145,7 +173,12 @@ class Report:
 
 
 def judge(
-    received: Received, played: PlayedSession, head: Head, provider: str, model: str
+    received: Received,
+    played: PlayedSession,
+    head: Head,
+    signs: Signs,
+    provider: str,
+    model: str,
 ) -> Report:
     """Compare what was received with what was simulated.
 
@@ -166,16 +199,20 @@ def judge(
     if not seen:
         raise StreamError("no source was active during the demo: run it for at least 3 seconds")
     estimates = np.concatenate([strongest for strongest, _ in seen])
+    is_right = np.concatenate(
+        [
+            received.signs_during(source, played.sfreq_hz) == np.sign(source.moment_nam)
+            for source in played.sources
+        ]
+    )
     n_each = [strongest.size for strongest, _ in seen]
 
     def median_error_mm(dipoles: NDArray[np.int64]) -> float:
         return float(np.median(distances_mm(estimates, np.repeat(dipoles, n_each), head)))
 
     error_mm = median_error_mm(np.array([dipole for _, dipole in seen]))
-    rng = np.random.default_rng(0)
-    chance_mm = [
-        median_error_mm(rng.integers(head.n_dipoles, size=len(seen))) for _ in range(N_DRAWS)
-    ]
+    rng, cortex = np.random.default_rng(0), np.flatnonzero(head.is_cortex)
+    chance_mm = [median_error_mm(rng.choice(cortex, size=len(seen))) for _ in range(N_DRAWS)]
     ages_ms = received.ages_ms(played.sources[0].first_stamp)
     return Report(
         sent=sent,
@@ -186,6 +223,8 @@ def judge(
         error_mm_median=round(error_mm, 2),
         error_mm_by_chance=round(float(np.median(chance_mm)), 2),
         better_than_chance=bool(error_mm < np.percentile(chance_mm, 1)),
+        signs=signs,
+        sign_right=round(float(is_right.mean()), 4),
         age_ms_median=round(float(np.median(ages_ms)), 3),
         age_ms_p99=round(float(np.percentile(ages_ms, 99)), 3),
         provider=provider,

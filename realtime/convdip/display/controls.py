@@ -42,6 +42,7 @@ class Controls(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self.lock = _button("Lock scale", "L", stays=True)
         self.hold = _button("Hold peaks", "H", stays=True)
+        self.signs = _button("± Signs", "N", stays=True)
         self.theme = _button("Theme", "T")
         self.snapshot = _button("Snapshot", "Ctrl+S")
         self.record = _button("Record GIF", "R", stays=True)
@@ -61,6 +62,7 @@ class Controls(QWidget):
         settings.addWidget(self._box("is_free", "{}", "1, 2", ["four views", "free view"]))
         settings.addWidget(self._box("scale", "scale: {}", "S"))
         settings.addWidget(self.lock)
+        settings.addWidget(self.signs)
         settings.addWidget(self._box("colour_map", "{}", "C"))
         settings.addWidget(self._box("threshold", "above {:.0%}", "[ ]"))
         smoothings = [f"smooth {s * 1e3:.0f} ms" for s in CHOICES["smooth_s"][1:]]
@@ -91,6 +93,8 @@ class Controls(QWidget):
         self.boxes["smooth_s"].setEnabled(not settings.is_held)
         self.lock.setChecked(settings.is_locked)
         self.hold.setChecked(settings.is_held)
+        self.signs.setChecked(settings.is_signed)
+        self.boxes["colour_map"].setEnabled(not settings.is_signed)
 
     def show_playback(self, *, is_paused: bool, is_playing: bool) -> None:
         """Show whether playback is paused or playing."""

@@ -143,6 +143,7 @@ class CortexPicture:
         threshold: float = THRESHOLD,
         outlined: Sequence[int] = (),
         *,
+        is_signed: bool = False,
         is_grey: bool = False,
     ) -> NDArray[np.uint8]:
         """Draw a source map.
@@ -150,13 +151,15 @@ class CortexPicture:
         Parameters
         ----------
         strength : ndarray, shape (n_dipoles,)
-            As shares of the colour scale; values above 1 get the last colour.
+            As shares of the colour scale; values beyond its end get the last colour.
         table : ndarray, shape (256, 3), optional
-            Colours of 0 to 1; inferno if not given.
+            Colours of 0 to 1, or of −1 to 1 where signs are drawn; inferno if not given.
         threshold : float
-            Nothing is drawn below this share.
+            Nothing is drawn whose magnitude is below this share.
         outlined : sequence of int
             Regions of the atlas to outline.
+        is_signed : bool
+            Draw negative values, too, in the lower half of the table.
         is_grey : bool
             Draw without colours: the map is not of the present.
 
@@ -171,10 +174,12 @@ class CortexPicture:
             table = grey(table)
         picture = self._base.copy()
         values = self._weights @ strength
-        hot = np.flatnonzero(values > threshold)
-        level = np.minimum(values[hot], 1.0)
+        magnitude = np.abs(values) if is_signed else values
+        hot = np.flatnonzero(magnitude > threshold)
+        level = np.minimum(magnitude[hot], 1.0)
+        place = (np.copysign(level, values[hot]) + 1) / 2 if is_signed else level
         shade = 1 - ACTIVITY_SHADE * (1 - self._light[hot, None])
-        colours = table[(level * (N_LEVELS - 1)).astype(np.intp)] * (255 * shade)
+        colours = table[(place * (N_LEVELS - 1)).astype(np.intp)] * (255 * shade)
         share = np.minimum((level - threshold) / FADE, 1.0) * self._coverage[hot]
         at = self._pixels[hot]
         beneath = picture[at]
@@ -259,7 +264,7 @@ def draw_cortex(
     width, height : int
         In pixels.
     limit_nam : float, optional
-        End of the colour scale; the map's maximum by default.
+        End of the colour scale; the map's maximum on cortex by default.
     surface_name : 'inflated', 'pial' or 'white'
     cameras : sequence of Camera
     look : Look
@@ -269,7 +274,7 @@ def draw_cortex(
     picture : ndarray of uint8, shape (height, width, 3)
     """
     strength = np.abs(moments_nam).astype(np.float32)
-    limit = float(strength.max()) if limit_nam is None else limit_nam
+    limit = float(strength[head.strongest(strength)]) if limit_nam is None else limit_nam
     picture = CortexPicture(head, width, height, surface_name, cameras, look)
     return picture.draw(strength / max(limit, 1e-30))
 
@@ -277,7 +282,7 @@ def draw_cortex(
 class Hemispheres:
     """Draws source maps on one inflated hemisphere, as the paper's figures do.
 
-    Colours run to the maximum of the whole map, over both hemispheres; nothing is drawn below
+    Colours run to the maximum of the whole cortex, over both hemispheres; nothing is drawn below
     25 % of it. Each view is rasterised once, when it is first drawn.
 
     Parameters
@@ -321,4 +326,5 @@ class Hemispheres:
             picture = CortexPicture(self._head, *self._size, "inflated", cameras, self._look)
             self._pictures[hemisphere, view] = picture
         strength = np.abs(values).astype(np.float32)
-        return picture.draw(strength / max(float(strength.max()), 1e-30))
+        limit = float(strength[self._head.strongest(strength)])
+        return picture.draw(strength / max(limit, 1e-30))

@@ -24,7 +24,9 @@ class CortexFrame:
     ----------
     moments_nam : ndarray, shape (n_dipoles,)
     strength : ndarray, shape (n_dipoles,)
-        As shares of the colour scale.
+        As shares of the colour scale; with signs where they are drawn.
+    is_signed : bool
+        Whether they are: then the scale runs from −limit to limit, else from 0.
     limit : float
         End of the scale.
     unit : str
@@ -43,6 +45,7 @@ class CortexFrame:
 
     moments_nam: NDArray[np.float32]
     strength: NDArray[np.float32]
+    is_signed: bool
     limit: float
     unit: str
     scale: str
@@ -94,25 +97,33 @@ class Overlay:
         ----------
         frame : CortexFrame
         table : ndarray, shape (256, 3)
-            Colours of 0 to 1.
+            Colours of 0 to 1, or of −1 to 1 where signs are drawn.
         """
         painter, height = self._painter, self._height * 0.6
         top, left = (self._height - height) / 2, self._width - scale_width(self._theme) + 8
-        colours = grey(table) if frame.banner else table
-        rows = (colours[::-1] * 255).astype(np.uint8)
-        n_drawn = round(len(rows) * (1 - frame.threshold))
-        strip = np.ascontiguousarray(rows[:n_drawn, None])
-        image = QImage(strip.data, 1, n_drawn, 3, QImage.Format.Format_RGB888)
-        painter.drawImage(QRectF(left, top, BAR_WIDTH, height * (1 - frame.threshold)), image)
+        lowest = -1.0 if frame.is_signed else 0.0
+        shares = np.linspace(1.0, lowest, len(table))
+        colours = ((grey(table) if frame.banner else table)[::-1] * 255).astype(np.uint8)
+        background = QColor(self._theme.background)
+        colours[np.abs(shares) < frame.threshold] = (
+            background.red(),
+            background.green(),
+            background.blue(),
+        )
+        strip = np.ascontiguousarray(colours[:, None])
+        image = QImage(strip.data, 1, len(strip), 3, QImage.Format.Format_RGB888)
+        painter.drawImage(QRectF(left, top, BAR_WIDTH, height), image)
         painter.setPen(QColor(self._theme.dim))
         painter.drawRect(QRectF(left, top, BAR_WIDTH, height))
         painter.setPen(QColor(self._theme.text))
         middle = painter.fontMetrics().ascent() / 2
-        for share in (0.0, frame.threshold, 0.5, 0.75, 1.0):
-            at = QPointF(left + BAR_WIDTH + 4, top + height * (1 - share) + middle)
-            painter.drawText(at, f"{share * frame.limit:.3g}")
+        for share in _marked(frame):
+            depth = (1 - share) / (1 - lowest)
+            at = QPointF(left + BAR_WIDTH + 4, top + height * depth + middle)
+            form = "+.3g" if frame.is_signed and share else ".3g"
+            painter.drawText(at, f"{share * frame.limit:{form}}".replace("-", "−"))
         line = painter.fontMetrics().height()
-        unit = f"|{frame.unit}|" if frame.unit == "nAm" else frame.unit
+        unit = f"|{frame.unit}|" if frame.unit == "nAm" and not frame.is_signed else frame.unit
         painter.drawText(QPointF(left - 4, top - line), unit)
         for number, words in enumerate(frame.scale.split("\n")):
             painter.drawText(QPointF(left - 4, top + height + (1.6 + number) * line), words)
@@ -153,3 +164,13 @@ class Overlay:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QColor(self._theme.text))
         painter.drawText(at, text)
+
+
+def _marked(frame: CortexFrame) -> tuple[float, ...]:
+    """Return the shares of the scale that get a number."""
+    if not frame.is_signed:
+        return (0.0, frame.threshold, 0.5, 0.75, 1.0)
+    # There are half as many pixels for each sign: what would touch the threshold is left out.
+    apart = [share for share in (0.0, 0.5) if abs(share - frame.threshold) > 0.12]
+    shares = (1.0, frame.threshold, *apart)
+    return (*shares, *(-share for share in shares if share))

@@ -131,11 +131,15 @@ class CortexWidget(QWidget):
         """Return a dipole's region, coordinates and moment as text."""
         assert self.head is not None
         region = self.head.atlas_names[self.head.atlas[dipole]]
+        if not self.head.is_cortex[dipole]:
+            region = "medial wall, no cortex"
         place = self.to_space @ np.append(self.head.dipoles_m[dipole] * 1e3, 1)
         x, y, z = (f"{axis:.0f}".replace("-", "−") for axis in place[:3])
         text = f"{region}   {self.space} {x}, {y}, {z} mm"
         if self.frame is not None:
-            text += f"   {self.frame.moments_nam[dipole]:.2f} nAm"
+            form = "+z.2f" if self.frame.is_signed else "z.2f"  # z: no negative zero
+            moment_nam = float(self.frame.moments_nam[dipole])
+            text += f"   {moment_nam:{form}} nAm".replace("-", "−")
         return text
 
     def _map_size(self) -> tuple[int, int]:
@@ -235,6 +239,7 @@ class CortexWidget(QWidget):
             self.table,
             THRESHOLD if frame is None else frame.threshold,
             () if frame is None or frame.pinned is None else (frame.pinned,),
+            is_signed=frame is not None and frame.is_signed,
             is_grey=frame is not None and bool(frame.banner),
         )
         height, width, _ = pixels.shape

@@ -98,7 +98,10 @@ class Feed:
         None until a first stream was opened.
     sources : SourceHistory
     regions : Ring
-        Mean absolute moment of each region of the atlas, for every sample, in nAm.
+        Mean absolute moment of each region of the atlas, for every sample, in nAm; 0 for the
+        medial wall.
+    signed_regions : Ring
+        The same of the moments with their signs.
     eeg : Ring
         Average-referenced EEG at the model's electrodes, in microvolts.
     truths : list of Truth
@@ -257,8 +260,9 @@ class Feed:
         if not is_same:
             self.is_frozen = False
             n_rows = min(round(LENGTH_S * service.sfreq_hz), MOST_ROWS)
-            self.sources = SourceHistory(head.n_dipoles)
+            self.sources = SourceHistory(head.n_dipoles, head.is_cortex)
             self.regions = Ring(n_rows, len(head.atlas_names))
+            self.signed_regions = Ring(n_rows, len(head.atlas_names))
             self.eeg = Ring(n_rows, head.n_electrodes)
             self._region_means = _region_means(head)
             self.truths = []
@@ -298,6 +302,7 @@ class Feed:
                 continue
             self.sources.add(moments, stamps)
             self.regions.append((self._region_means @ np.abs(moments).T).T, stamps)
+            self.signed_regions.append((self._region_means @ moments.T).T, stamps)
 
     def _read_eeg(self, now_s: float) -> None:
         assert self._eeg is not None
@@ -336,8 +341,8 @@ def _to_microvolts(info: pylsl.StreamInfo, service: Service) -> ToMicrovolts:
 
 
 def _region_means(head: Head) -> sp.csr_matrix:
-    """Return the matrix from dipoles to the means of the atlas' regions."""
+    """Return the matrix from dipoles to the means of the atlas' regions; 0 for the medial wall."""
     n = np.bincount(head.atlas, minlength=len(head.atlas_names))
-    shares: NDArray[np.float32] = (1 / n[head.atlas]).astype(np.float32)
+    shares: NDArray[np.float32] = (head.is_cortex / n[head.atlas]).astype(np.float32)
     shape = (len(n), head.n_dipoles)
     return sp.csr_matrix((shares, (head.atlas, np.arange(head.n_dipoles))), shape)

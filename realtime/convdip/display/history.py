@@ -23,6 +23,13 @@ def _held(shape: tuple[int, int]) -> Float:
     return zeros
 
 
+def _extreme(rows: Float) -> Float:
+    """Return the value of largest magnitude in each column, with its sign."""
+    highest, lowest = rows.max(axis=0), rows.min(axis=0)
+    extreme: Float = np.where(highest >= -lowest, highest, lowest)
+    return extreme
+
+
 class Ring:
     """The latest rows with their time stamps, always contiguous in memory.
 
@@ -98,20 +105,26 @@ class Shown:
 
 
 class SourceHistory:
-    """Source maps of the last 30 s at 50 Hz: the last sample, the peak and the mean of each.
+    """Source maps of the last 30 s at 50 Hz: the last sample, peaks and means of each.
 
-    Peaks between two pictures are kept, so that the peak hold misses none.
+    Peaks between two pictures are kept, so that the peak hold misses none. Means are kept with
+    signs and of magnitudes, since those of a rhythm's signed moments vanish.
 
     Parameters
     ----------
     n_dipoles : int
+    is_cortex : ndarray of bool, shape (n_dipoles,), optional
+        Where the largest moment of a map is looked for; everywhere by default.
     """
 
-    def __init__(self, n_dipoles: int) -> None:
+    def __init__(self, n_dipoles: int, is_cortex: NDArray[np.bool_] | None = None) -> None:
         n_slots = round(LENGTH_S * FRAME_HZ)
         self._last = _held((n_slots, n_dipoles))
         self._peak = _held((n_slots, n_dipoles))
         self._mean = _held((n_slots, n_dipoles))
+        self._mean_magnitude = _held((n_slots, n_dipoles))
+        self._largest = np.zeros(n_slots, np.float32)
+        self._cortex = np.flatnonzero(np.ones(n_dipoles) if is_cortex is None else is_cortex)
         self._n_in = np.zeros(n_slots, np.int64)
         self._stamp = np.full(n_slots, -np.inf)
         self._n_slots = n_slots
@@ -141,14 +154,22 @@ class SourceHistory:
                 self._bin = int(bins[start])
                 slot = self._n_frames % self._n_slots
                 self._n_frames += 1
-                self._peak[slot], self._mean[slot], self._n_in[slot] = 0.0, 0.0, 0
-            np.maximum(self._peak[slot], np.abs(part).max(axis=0), out=self._peak[slot])
-            n = self._n_in[slot] + len(part)
-            self._mean[slot] += (part.sum(axis=0) - len(part) * self._mean[slot]) / n
-            self._n_in[slot] = n
+                for kept in (self._peak, self._mean, self._mean_magnitude, self._n_in):
+                    kept[slot] = 0
+            self._add_to(slot, part)
             self._last[slot] = part[-1]
             self._stamp[slot] = stamps[end - 1]
         self.n_samples += len(stamps)
+
+    def _add_to(self, slot: int, part: Float) -> None:
+        """Update peak, means and number of samples of a slot."""
+        magnitudes = np.abs(part)
+        self._peak[slot] = _extreme(np.concatenate([self._peak[slot : slot + 1], part]))
+        self._largest[slot] = np.abs(self._peak[slot][self._cortex]).max()
+        n = self._n_in[slot] + len(part)
+        for mean, values in ((self._mean[slot], part), (self._mean_magnitude[slot], magnitudes)):
+            mean += (values.sum(axis=0) - len(part) * mean) / n
+        self._n_in[slot] = n
 
     def clear(self) -> None:
         """Forget all."""
@@ -182,7 +203,14 @@ class SourceHistory:
         start = int(np.searchsorted(stamps, stamps[end - 1] - length_s, "right"))
         return order[min(start, end - 1) : end]
 
-    def at(self, time_s: float, smooth_s: float = 0.0, hold_s: float = 0.0) -> Shown | None:
+    def at(
+        self,
+        time_s: float,
+        smooth_s: float = 0.0,
+        hold_s: float = 0.0,
+        *,
+        of_magnitudes: bool = False,
+    ) -> Shown | None:
         """Return the map to draw for a time; None before the first sample.
 
         Parameters
@@ -193,26 +221,29 @@ class SourceHistory:
             Average over all samples of this interval before, in steps of 20 ms; 0: that one
             sample.
         hold_s : float
-            Largest absolute moment of each dipole over this interval before; 0: none.
+            The moment of largest magnitude of each dipole over this interval before; 0: none.
+        of_magnitudes : bool
+            Average magnitudes; else moments with their signs.
         """
         if not self._n_frames:
             return None
         newest = self._slots(time_s, 0.0)[-1]
         stamp = float(self._stamp[newest])
         if hold_s:
-            return Shown(self._peak[self._slots(time_s, hold_s)].max(axis=0), stamp)
+            return Shown(_extreme(self._peak[self._slots(time_s, hold_s)]), stamp)
         if smooth_s:
             slots = self._slots(time_s, smooth_s)
             share = self._n_in[slots] / self._n_in[slots].sum()
-            mean: Float = share.astype(np.float32) @ self._mean[slots]
+            kept = self._mean_magnitude if of_magnitudes else self._mean
+            mean: Float = share.astype(np.float32) @ kept[slots]
             return Shown(mean, stamp)
         return Shown(self._last[newest], stamp)
 
     def peaks_nam(self, length_s: float) -> Float:
-        """Return the largest absolute moment of each map of the latest seconds."""
+        """Return the largest absolute moment on cortex of each map of the latest seconds."""
         if not self._n_frames:
             return np.zeros(0, np.float32)
-        peaks: Float = self._peak[self._slots(self.newest_s, length_s)].max(axis=1)
+        peaks: Float = self._largest[self._slots(self.newest_s, length_s)]
         return peaks
 
     def maps(self, length_s: float) -> Float:

@@ -90,7 +90,12 @@ def key_map(window: Window) -> tuple[Key, ...]:
             "lower, raise the threshold",
             {"[": lambda: shift("threshold", -1), "]": lambda: shift("threshold", 1)},
         ),
-        Key("C", "colour map: inferno, viridis", {"C": lambda: cycle("colour_map")}),
+        Key(
+            "N",
+            "signs: red out of the cortex, blue into it; or magnitudes",
+            {"N": lambda: cycle("is_signed")},
+        ),
+        Key("C", "colour map of magnitudes: inferno, viridis", {"C": lambda: cycle("colour_map")}),
         Key("H", "hold peaks for 1 s", {"H": lambda: cycle("is_held")}),
         Key("M", "smoothing: off to 500 ms", {"M": lambda: cycle("smooth_s")}),
         Key("click", "pin a region and plot its time course; off the cortex: unpin"),

@@ -113,19 +113,24 @@ class ColourLimit:
         self._due_s = -np.inf
         self._mean = self._sd = self.baseline_end_s = None
 
-    def strength(self, moments_nam: NDArray[np.float32]) -> NDArray[np.float32]:
+    def strength(
+        self, moments_nam: NDArray[np.float32], *, is_signed: bool = False
+    ) -> NDArray[np.float32]:
         """Return a map as shares of the scale.
 
         Parameters
         ----------
         moments_nam : ndarray, shape (n_dipoles,)
+        is_signed : bool
+            Keep the signs.
 
         Returns
         -------
         strength : ndarray, shape (n_dipoles,)
-            0 to 1 within the scale.
+            0 to 1 within the scale; −1 to 1 with signs.
         """
         values = np.abs(moments_nam)
         if self.unit == "z" and self._mean is not None and self._sd is not None:
             values = np.maximum((values - self._mean) / self._sd, 0)
-        return (values / self.limit).astype(np.float32)
+        strength: NDArray[np.float32] = (values / self.limit).astype(np.float32)
+        return np.copysign(strength, moments_nam) if is_signed else strength

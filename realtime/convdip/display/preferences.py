@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "theme": tuple(THEMES),
     "surface": SURFACES,
     "is_free": (False, True),
+    "is_signed": (False, True),
     "colour_map": ACTIVITY_MAPS,
     "threshold": THRESHOLDS,
     "smooth_s": SMOOTHINGS_S,
@@ -41,6 +42,7 @@ class Settings:
     theme: str = "dark"
     surface: SurfaceName = "inflated"
     is_free: bool = False
+    is_signed: bool = False
     colour_map: str = ACTIVITY_MAPS[0]
     threshold: float = THRESHOLD
     smooth_s: float = 0.0

@@ -6,6 +6,7 @@ import math
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from convdip.bundle import ONE_POLARITY
 from convdip.display.feed import Service
 from convdip.display.theme import Theme
 
@@ -117,6 +118,12 @@ class StatusBar(QWidget):
             }
         shown["runs"] = service.provenance.provider.removesuffix("ExecutionProvider")
         shown["model"] = service.bundle.name
+        advice = ""
+        if service.provenance.polarity == "positive":
+            shown["model"] += ", one polarity"
+            advice = f"{service.bundle.name} {ONE_POLARITY}"
+        for label in (self._names["model"], self.values["model"]):
+            label.setToolTip(advice)
         for key, text in shown.items():
             if text != self.values[key].text():
                 self.values[key].setText(text)

@@ -11,11 +11,14 @@ from convdip.display.cortex import DARK, LIGHT_LOOK, Look
 class Theme:
     """Colours of the window, as Qt style sheets spell them.
 
-    ``good``, ``warn`` and ``bad`` only ever accompany words. ``points`` is the text size.
+    ``signed_map`` names the colour map of signed moments: strong ones stand out from its middle and
+    from the background. ``good``, ``warn`` and ``bad`` only ever accompany words. ``points`` is the
+    text size.
     """
 
     name: str
     look: Look
+    signed_map: str
     background: str
     panel: str
     text: str
@@ -58,11 +61,11 @@ class Theme:
 
 THEMES = {
     "dark": Theme(
-        "dark", DARK, "#0f1114", "#1a1d22", "#e8e8e6", "#8d929a", "#b8c4d0",
+        "dark", DARK, "ice-fire", "#0f1114", "#1a1d22", "#e8e8e6", "#8d929a", "#b8c4d0",
         good="#7fd4a8", warn="#ffc04d", bad="#ff6b5e",
     ),
     "light": Theme(
-        "light", LIGHT_LOOK, "#f7f7f5", "#ecece8", "#1c1d1f", "#6b6e73", "#34495e",
+        "light", LIGHT_LOOK, "blue-red", "#f7f7f5", "#ecece8", "#1c1d1f", "#6b6e73", "#34495e",
         good="#0b6e43", warn="#9a5b00", bad="#b3241c",
     ),
 }  # fmt: skip

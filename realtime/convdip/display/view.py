@@ -132,7 +132,7 @@ def best_view(head: Head, values: NDArray[np.floating]) -> tuple[Hemisphere, Vie
     values : ndarray, shape (n_dipoles,)
         Source map in any unit; its sign is ignored.
     """
-    strongest = int(np.abs(values).argmax())
+    strongest = int(head.strongest(values))
     hemisphere: Hemisphere = "left" if strongest < head.n_left else "right"
     outward = surface(head, "inflated").normals[strongest]
     facing = [float(outward @ standard_camera(hemisphere, view).towards) for view in VIEWS]

@@ -12,7 +12,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QApplication, QGridLayout, QMainWindow, QStackedWidget, QWidget
 
 from convdip.display.captures import Captures
-from convdip.display.colours import activity_table
+from convdip.display.colours import activity_table, colour_table
 from convdip.display.controls import Controls
 from convdip.display.cortex_overlay import CortexFrame
 from convdip.display.cortex_widget import CortexWidget
@@ -123,6 +123,7 @@ class Window(QMainWindow):
         controls.chosen.connect(self.choose)
         controls.lock.clicked.connect(lambda: self.cycle("is_locked"))
         controls.hold.clicked.connect(lambda: self.cycle("is_held"))
+        controls.signs.clicked.connect(lambda: self.cycle("is_signed"))
         controls.theme.clicked.connect(lambda: self.cycle("theme"))
         controls.snapshot.clicked.connect(self.captures.take_snapshot)
         controls.help.clicked.connect(self.help.toggle)
@@ -170,7 +171,12 @@ class Window(QMainWindow):
             self.cortex.set_surface(settings.surface)
         if changed in ("", "is_free"):
             self.cortex.set_free(settings.is_free)
-        self.cortex.table = activity_table(settings.colour_map)
+        if changed in ("", "is_signed"):
+            self.course.show_region(self.course.region, is_signed=settings.is_signed)
+        signed_map = THEMES[settings.theme].signed_map
+        self.cortex.table = (
+            colour_table(signed_map) if settings.is_signed else activity_table(settings.colour_map)
+        )
         self.limit.mode, self.limit.is_locked = settings.scale, settings.is_locked
         self.player.playback.speed = settings.speed
         self.controls.show_settings(settings)
@@ -203,13 +209,16 @@ class Window(QMainWindow):
 
     def _pin_dipole(self, dipole: int) -> None:
         if self.feed.service is not None:
-            self._pin(int(self.feed.service.head.atlas[dipole]) if dipole >= 0 else None)
+            head = self.feed.service.head
+            is_region = dipole >= 0 and bool(head.is_cortex[dipole])
+            self._pin(int(head.atlas[dipole]) if is_region else None)
 
     def _pin(self, region: int | None) -> None:
         self.pinned = region
         service = self.feed.service
         names = () if service is None else service.head.atlas_names
-        self.course.show_region(None if region is None else names[region])
+        name = None if region is None else names[region]
+        self.course.show_region(name, is_signed=self.settings.is_signed)
 
     def say(self, text: str) -> None:
         """Show a message for some seconds."""
@@ -260,7 +269,8 @@ class Window(QMainWindow):
             self.limit.update(feed.sources)
         time_s = self.player.time_s(now_s)
         hold_s = HOLD_S if settings.is_held else 0.0
-        shown = feed.sources.at(time_s, settings.smooth_s, hold_s)
+        is_signed = settings.is_signed
+        shown = feed.sources.at(time_s, settings.smooth_s, hold_s, of_magnitudes=not is_signed)
         if shown is None:
             shown = Shown(np.zeros(self.cortex.n_dipoles, np.float32), time_s)
         truth = feed.truth_at(time_s)
@@ -268,7 +278,8 @@ class Window(QMainWindow):
         self.cortex.show_frame(
             CortexFrame(
                 shown.moments_nam,
-                self.limit.strength(shown.moments_nam),
+                self.limit.strength(shown.moments_nam, is_signed=is_signed),
+                is_signed,
                 self.limit.limit,
                 self.limit.unit,
                 self._scale_words(),
@@ -317,6 +328,8 @@ class Window(QMainWindow):
             names = service.head.atlas_names
             self.regions.show_means(names, means[-1], limit_nam, is_grey=is_grey)
         if self.pinned is not None:
+            if self.settings.is_signed:
+                means, stamps = feed.signed_regions.between(time_s - course.SPAN_S, time_s)
             self.course.show_course(means[:, self.pinned], stamps, time_s)
 
     def _show_news(self, now_s: float) -> None:

@@ -69,7 +69,7 @@ class Frame:
     Attributes
     ----------
     moments_nam : ndarray of float32, shape (n_times, n_dipoles)
-        Dipole moments in nAm, along the outward normal of the cortex.
+        Dipole moments in nAm: positive out of the cortex, along its outward normal.
     goodness_of_fit : ndarray of float32, shape (n_times,)
         Share of the EEG's variance that the sources explain, 0 to 1.
     timestamps : ndarray of float64, shape (n_times,)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pylsl
 
-from convdip.bundle import load_bundle
+from convdip.bundle import ONE_POLARITY, load_bundle
 from convdip.errors import StreamError
 from convdip.live.backlog import Backlog
 from convdip.live.events import Say, log_event
@@ -110,6 +110,8 @@ class Frames:
         self._bundle = bundle = load_bundle(settings.model)
         self._network = network = open_network(bundle, settings.provider, settings.precision)
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
+        if bundle.polarity == "positive":
+            log.warning("model %s %s", bundle.name, ONE_POLARITY)
 
     def connect(self) -> bool:
         """Connect to the stream, after `load`; False if stopped before it was found.

@@ -125,6 +125,7 @@ class Service:
             provider=network.provider,
             precision=network.precision,
             threads=network.threads,
+            polarity=bundle.polarity,
             interpolated=imager.montage.missing,
         )
         self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)

@@ -8,6 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from convdip.head import Head
+
+
+def cortex_only(head: Head) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the dipoles of a head that are not on the medial wall, and the mesh between them.
+
+    Patches grown on this mesh end where the cortex does.
+
+    Returns
+    -------
+    dipoles : ndarray of int, shape (n_on_cortex,)
+    triangles : ndarray of int, shape (n_triangles, 3)
+        Corners by their place among ``dipoles``.
+    """
+    triangles = head.triangles[head.is_cortex[head.triangles].all(axis=1)]
+    dipoles, places = np.unique(triangles, return_inverse=True)
+    return dipoles.astype(np.intp), places.reshape(triangles.shape).astype(np.int32)
+
 
 def mesh_adjacency(triangles: NDArray[np.int32], n_vertices: int) -> sparse.csr_array:
     """Return which vertices share a triangle edge.

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from convdip.errors import ConfigError
 from convdip.head import Head
 from convdip.sources.background import background_eeg
-from convdip.sources.patches import patch_dictionary
+from convdip.sources.patches import cortex_only, patch_dictionary
 from convdip.sources.player import Played, eeg_outlet, play
+from convdip.sources.signs import Signs
 from convdip.streams import truth_info
 
 ORDERS = (2, 5)
@@ -41,7 +42,7 @@ class TrueSource:
     order : int
         Growth iterations.
     moment_nam : float
-        Of the seed, on the plateau.
+        Of the seed, on the plateau; positive out of the cortex.
     region : str
         Atlas label of the seed.
     first, last : int
@@ -83,11 +84,13 @@ def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
         raise ConfigError(f"`seed` is {seed}: expected 0 or more")
 
 
-def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> Session:
+def simulate_session(
+    head: Head, seconds: float, sfreq_hz: float, seed: int, signs: Signs = "random"
+) -> Session:
     """Simulate sources that come on one after another all over the cortex, in background EEG.
 
-    Each source is a patch drawn as in the paper's training data (orders 2–5, 5–10 nAm); it
-    rises for 0.1 s, stays for 0.3 s and falls for 0.1 s.
+    Each source is a patch of the paper's sizes and strengths (orders 2–5, 5–10 nAm); it rises
+    for 0.1 s, stays for 0.3 s and falls for 0.1 s. None touches the medial wall.
 
     Parameters
     ----------
@@ -96,6 +99,9 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
         Length after a lead-in of two seconds without a source.
     sfreq_hz : float
     seed : int
+        Sessions of one seed have the same sources and background, whatever the signs.
+    signs : 'random' or 'positive'
+        Of the sources: half of them point into the cortex, or all out of it, as in the paper.
 
     Raises
     ------
@@ -105,8 +111,10 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
     check_session(seconds, sfreq_hz, seed)
     rng = np.random.default_rng(seed)
     n_times = round((LEAD_IN_S + seconds) * sfreq_hz)
+    dipoles, triangles = cortex_only(head)
+    lead_field = head.lead_field[:, dipoles]
     patches = {
-        order: patch_dictionary(head.triangles, head.dipoles_m, order)
+        order: patch_dictionary(triangles, head.dipoles_m[dipoles], order)
         for order in range(ORDERS[0], ORDERS[1] + 1)
     }
     envelope = _envelope(sfreq_hz)
@@ -115,11 +123,15 @@ def simulate_session(head: Head, seconds: float, sfreq_hz: float, seed: int) -> 
     sources = []
     peaks = []
     for start in range(round(LEAD_IN_S * sfreq_hz), n_times - envelope.size + 1, envelope.size):
-        dipole = int(rng.integers(head.n_dipoles))
+        place = int(rng.integers(len(dipoles)))
         order = int(rng.integers(ORDERS[0], ORDERS[1] + 1))
         moment_nam = float(rng.uniform(*MOMENT_NAM))
-        topography = head.lead_field @ patches[order][[dipole]].toarray()[0] * moment_nam * 1e-9
+        sign = int(rng.choice([-1, 1]))  # drawn in any case, so that all else stays the same
+        if signs == "random":
+            moment_nam *= sign
+        topography = lead_field @ patches[order][[place]].toarray()[0] * moment_nam * 1e-9
         signal[start : start + envelope.size] = envelope[:, None] * topography
+        dipole = int(dipoles[place])
         region = head.atlas_names[head.atlas[dipole]]
         last = start + envelope.size - ramp - 1
         sources.append(TrueSource(dipole, order, moment_nam, region, start + ramp, last))
@@ -148,8 +160,8 @@ def play_session(
     """Stream a session as soon as a client listens, and its truth beside it.
 
     The truth goes out as ``<name>-Truth``: when a source is fully on, a JSON string with its
-    dipole, its region and the time stamps of its plateau's first and last sample; at the end
-    ``{"end": …}`` with the number of samples and the stamps of the first and the last.
+    dipole, region and moment (signed) and the time stamps of its plateau's first and last sample;
+    at the end ``{"end": …}`` with the number of samples and the stamps of the first and the last.
     """
     source_id = f"convdip-simulation-{name}"
     outlet = eeg_outlet(name, head.channels, session.sfreq_hz, source_id)
@@ -163,6 +175,7 @@ def play_session(
             message = {
                 "dipole": source.dipole,
                 "region": source.region,
+                "moment_nam": round(source.moment_nam, 3),
                 "first_stamp": first_stamp,
                 "last_stamp": first_stamp + (source.last - source.first) / session.sfreq_hz,
             }

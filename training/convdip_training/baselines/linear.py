@@ -48,7 +48,8 @@ SIMULATED = (
     f"covariance of the {LEAD_IN_S:g} s before the first source (1/f cortical background through "
     "the lead field, alpha rhythm, white sensor noise), data covariance (LCMV alone) of the "
     f"whole, with {SESSION_S:g} s of sources one after another ({SOURCE_S:g} s each, orders "
-    f"{ORDERS[0]}–{ORDERS[1]}, {MOMENT_NAM[0]:g}–{MOMENT_NAM[1]:g} nAm, SNR {SNR:.1f})"
+    f"{ORDERS[0]}–{ORDERS[1]}, {MOMENT_NAM[0]:g}–{MOMENT_NAM[1]:g} nAm of random sign, "
+    f"SNR {SNR:.1f})"
 )
 
 
