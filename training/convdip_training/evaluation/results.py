@@ -11,6 +11,7 @@ from convdip.markdown import markdown_table
 from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
 from convdip_training.evaluation.methods import FREE_LCMV
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.ongoing_report import ongoing_sections
 from convdip_training.evaluation.scores import NOTHING, POWERS
 
 Table = dict[str, Any]
@@ -131,6 +132,7 @@ def to_markdown(table: Table) -> str:
     sections += ["## Where a baseline method is ahead", where_behind(table)]
     for key, entry in table["sets"].items():
         sections += _set_sections(table, key, entry)
+    sections += ongoing_sections(table)
     sections += _real_sections(table["real"])
     if table["real_left_out"]:
         sections.append(f"Not at hand, hence left out: {', '.join(table['real_left_out'])}.")
