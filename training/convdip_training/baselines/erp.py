@@ -44,14 +44,15 @@ class Erp:
     @property
     def noise_covariance(self) -> Float:
         """Empirical covariance of single trials before the signal, in V²."""
-        return _covariance(self.trials[:, : self.n_baseline])
+        return covariance(self.trials[:, : self.n_baseline])
 
     @property
     def data_covariance(self) -> Float:
         """Empirical covariance of whole single trials, in V²."""
-        return _covariance(self.trials)
+        return covariance(self.trials)
 
 
-def _covariance(trials: Float) -> Float:
+def covariance(trials: Float) -> Float:
+    """Return the empirical covariance of trials, shape (n_trials, n_times, n_electrodes)."""
     samples = trials.reshape(-1, trials.shape[-1])
     return np.asarray(np.cov(samples, rowvar=False))

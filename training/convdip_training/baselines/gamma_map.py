@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.mne_objects import (
+    SMALLEST_POWER,
     eeg_info,
     evoked,
     forward_solution,
@@ -45,16 +46,46 @@ class GammaMap:
 
     def __call__(self, erp: Erp) -> NDArray[np.float64]:
         """Return the source map at the peak, in A·m; zeros where all is taken for noise."""
-        info = self._info
         half = erp.half_width
-        weights = np.zeros(self._head.n_dipoles)
+        average = evoked(erp, self._info, erp.peak - half, erp.peak + half)
+        return np.asarray(self._solve(erp, average)[:, half])
+
+    def kernel(self, erp: Erp, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the matrix that γ-MAP, solved for samples, images them by.
+
+        γ-MAP knows samples by their covariance alone. So MNE is given as many samples as there
+        are electrodes, which have the same covariance: a long window costs no more than a short
+        one.
+
+        Parameters
+        ----------
+        erp : Erp
+            Gives the noise covariance.
+        samples : ndarray, shape (n_times, n_electrodes)
+            Of single trials, in volts, average-referenced.
+
+        Returns
+        -------
+        kernel : ndarray, shape (n_dipoles, n_electrodes)
+            From V to A·m; zeros where all is taken for noise.
+        """
+        power, axes = np.linalg.eigh(samples.T @ samples / len(samples))
+        # The average reference leaves one axis without power, and interpolation others.
+        there = power > SMALLEST_POWER * power.max()
+        scale = np.sqrt(power[there] * there.sum())
+        few = mne.EvokedArray(axes[:, there] * scale, self._info, nave=1)
+        return np.asarray(self._solve(erp, few) / scale @ axes[:, there].T)
+
+    def _solve(self, erp: Erp, given: mne.Evoked) -> NDArray[np.float64]:
+        """Return the source maps of an evoked response's samples, shape (n_dipoles, n_times)."""
+        weights = np.zeros((self._head.n_dipoles, len(given.times)))
         with mne.use_log_level("error"):
             try:
                 estimate = mne.inverse_sparse.gamma_map(
-                    evoked(erp, info, erp.peak - half, erp.peak + half),
+                    given,
                     self._forward,
-                    noise_covariance(erp, info),
-                    NOISE_FACTOR / len(erp.trials),  # a whitened single trial has variance 1
+                    noise_covariance(erp, self._info),
+                    NOISE_FACTOR / given.nave,  # a whitened single trial has variance 1
                     loose=0,
                     depth=None,
                     tol=TOLERANCE,
@@ -65,5 +96,5 @@ class GammaMap:
                     raise
                 return weights
         left, right = estimate.vertices
-        weights[np.concatenate([left, right + self._head.n_left])] = estimate.data[:, half]
+        weights[np.concatenate([left, right + self._head.n_left])] = estimate.data
         return np.asarray(self._patches @ weights)

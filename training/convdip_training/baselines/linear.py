@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import mne
 import numpy as np
 import onnx
 from convdip.bundle import FILES, Bundle, sha256_of
@@ -26,8 +25,7 @@ from onnx import TensorProto, helper
 
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.lcmv import REGULARISATION, Lcmv
-from convdip_training.baselines.minimum_norm import LAMBDA2, MinimumNorm, MinimumNormMethod
-from convdip_training.baselines.mne_objects import eeg_info
+from convdip_training.baselines.minimum_norm import MinimumNorm
 
 log = logging.getLogger(__name__)
 
@@ -66,48 +64,6 @@ def simulated_erp(head: Head) -> Erp:
     half_width = (first.last - first.first) // 2
     n_baseline = round(LEAD_IN_S * SFREQ_HZ)
     return Erp(trials, SFREQ_HZ, n_baseline, first.first + half_width, half_width)
-
-
-def minimum_norm_kernel(head: Head, erp: Erp, method: MinimumNormMethod) -> Float:
-    """Return a method's matrix for an ERP's noise covariance, as `MinimumNorm` applies it.
-
-    Returns
-    -------
-    kernel : ndarray, shape (n_dipoles, n_electrodes)
-        From V to A·m, or to the method's statistic. The average reference is part of it: a
-        constant gives zeros.
-    """
-    operator = MinimumNorm(head, method).operator(erp)
-    with mne.use_log_level("error"):
-        prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, method)
-        estimate = mne.minimum_norm.apply_inverse(
-            _unit_potentials(head), prepared, LAMBDA2, method, prepared=True
-        )
-    return np.asarray(estimate.data)
-
-
-def eloreta_kernel(head: Head, erp: Erp) -> Float:
-    """Return eLORETA's matrix; see `minimum_norm_kernel`."""
-    return minimum_norm_kernel(head, erp, "eLORETA")
-
-
-def lcmv_kernel(head: Head, erp: Erp) -> Float:
-    """Return LCMV's matrix for an ERP's covariances of noise and data, as `Lcmv` applies it.
-
-    Returns
-    -------
-    kernel : ndarray, shape (n_dipoles, n_electrodes)
-        From V to neural activity indices. The average reference is part of it.
-    """
-    filters = Lcmv(head).filters(erp)
-    with mne.use_log_level("error"):
-        estimate = mne.beamformer.apply_lcmv(_unit_potentials(head), filters)
-    return np.asarray(estimate.data)
-
-
-def _unit_potentials(head: Head) -> mne.EvokedArray:
-    """Return one volt at each electrode in turn: its image is the kernel."""
-    return mne.EvokedArray(np.eye(head.n_electrodes), eeg_info(head), nave=1)
 
 
 def to_onnx(kernel: Float) -> bytes:
@@ -149,9 +105,13 @@ def export_linear(bundle: Bundle, erp: Erp, folder: Path, noise: str) -> dict[st
     """
     head = (bundle.path / "head.npz").read_bytes()
     bundles = {name: folder / name for name in METHODS}
-    for (name, path), kernel in zip(bundles.items(), (eloreta_kernel, lcmv_kernel), strict=True):
+    solvers: dict[str, MinimumNorm | Lcmv] = {
+        "eLORETA": MinimumNorm(bundle.head, "eLORETA"),
+        "LCMV": Lcmv(bundle.head),
+    }
+    for name, path in bundles.items():
         log.info("%s: kernel", name)
-        contents = {"model.onnx": to_onnx(kernel(bundle.head, erp)), "head.npz": head}
+        contents = {"model.onnx": to_onnx(solvers[name].kernel(erp)), "head.npz": head}
         path.mkdir(parents=True, exist_ok=True)
         for file, content in contents.items():
             (path / file).write_bytes(content)

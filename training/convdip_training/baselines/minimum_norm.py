@@ -16,6 +16,7 @@ from convdip_training.baselines.mne_objects import (
     forward_solution,
     noise_covariance,
     rank,
+    unit_potentials,
 )
 
 LAMBDA2 = 1 / 9
@@ -53,6 +54,20 @@ class MinimumNorm:
                 depth=None,
                 rank=rank(erp),
             )
+
+    def kernel(self, erp: Erp) -> NDArray[np.float64]:
+        """Return the solution as a matrix, shape (n_dipoles, n_electrodes).
+
+        From V to A·m for eLORETA, to a statistic for the others. The average reference is part
+        of it: a constant gives zeros.
+        """
+        operator = self.operator(erp)
+        with mne.use_log_level("error"):
+            prepared = mne.minimum_norm.prepare_inverse_operator(operator, 1, LAMBDA2, self._method)
+            estimate = mne.minimum_norm.apply_inverse(
+                unit_potentials(self._info), prepared, LAMBDA2, self._method, prepared=True
+            )
+        return np.asarray(estimate.data)
 
     def __call__(self, erp: Erp) -> NDArray[np.float64]:
         """Return the source map at the peak: A·m for MNE and eLORETA, else a statistic."""

@@ -116,6 +116,11 @@ def evoked(erp: Erp, info: mne.Info, first: int, last: int) -> mne.EvokedArray:
     return mne.EvokedArray(erp.average[first : last + 1].T, info, nave=len(erp.trials))
 
 
+def unit_potentials(info: mne.Info) -> mne.EvokedArray:
+    """Return one volt at each electrode in turn: what a linear method makes of it is its kernel."""
+    return mne.EvokedArray(np.eye(len(info["ch_names"])), info, nave=1)
+
+
 def rank(erp: Erp) -> dict[str, int]:
     """Return how many electrodes are independent, as MNE's ``rank``.
 

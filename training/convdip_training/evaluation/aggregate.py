@@ -120,7 +120,7 @@ def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
     )
     columns = {name: scores.of(name) for name in METRICS} | {CALIBRATED: calibrated}
     methods = {
-        method: {name: _statistics(values[i], rng) for name, values in columns.items()}
+        method: {name: statistics_of(values[i], rng) for name, values in columns.items()}
         for i, method in enumerate(scores.methods)
     }
     n_samples = scores.values.shape[1]
@@ -135,7 +135,7 @@ def _set_table(seed: int, scores: Scores, powers: list[float]) -> Table:
     }
 
 
-def _statistics(values: Float, rng: np.random.Generator) -> Table | None:
+def statistics_of(values: Float, rng: np.random.Generator) -> Table | None:
     """Return mean and median with their intervals; None if there is no value."""
     there = values[np.isfinite(values)]
     if not there.size:

@@ -11,6 +11,7 @@ from convdip_training.evaluation.aggregate import summarise
 from convdip_training.evaluation.form_accuracy import compare_forms, precision_markdown
 from convdip_training.evaluation.known import known_answers
 from convdip_training.evaluation.laboratory import Laboratory, Plan, laboratory
+from convdip_training.evaluation.ongoing_scores import ongoing_table
 from convdip_training.evaluation.real import absent, image_real, load_real
 from convdip_training.evaluation.results import to_markdown
 from convdip_training.evaluation.rounding import rounded
@@ -39,6 +40,7 @@ def evaluate(plan: Plan, folder: Path) -> dict[str, Any]:
     here = laboratory(plan)
     erps = load_real(here.head, plan.data)
     table = summarise(here, score_all(plan))
+    table["ongoing"] = ongoing_table(plan)
     log.info("real data: %d event-related potentials", len(erps))
     table["real"] = rounded(image_real(erps, here.methods, here.head, here.is_template))
     table["real_left_out"] = absent(plan.data)

@@ -11,7 +11,8 @@ from convdip.head import Head
 from numpy.typing import NDArray
 
 from convdip_training.baselines.erp import Erp
-from convdip_training.baselines.linear import lcmv_kernel, minimum_norm_kernel
+from convdip_training.baselines.lcmv import Lcmv
+from convdip_training.baselines.minimum_norm import MinimumNorm
 from convdip_training.evaluation.as_live import imager_of
 
 Float = NDArray[np.float64]
@@ -55,11 +56,11 @@ def linear_imaging(
     sensors = np.concatenate([white, -white]) * SENSOR_NOISE_V * np.sqrt(len(white))
     erp = _as_erp(sensors if noise is None else noise, eeg)
     kernels = {
-        MINIMUM_NORM: minimum_norm_kernel(head, erp, "MNE"),
-        "eLORETA": minimum_norm_kernel(head, erp, "eLORETA"),
-        "sLORETA": minimum_norm_kernel(head, erp, "sLORETA"),
-        "dSPM": minimum_norm_kernel(head, erp, "dSPM"),
-        "LCMV": lcmv_kernel(head, _as_erp(sensors, eeg)),
+        MINIMUM_NORM: MinimumNorm(head, "MNE").kernel(erp),
+        "eLORETA": MinimumNorm(head, "eLORETA").kernel(erp),
+        "sLORETA": MinimumNorm(head, "sLORETA").kernel(erp),
+        "dSPM": MinimumNorm(head, "dSPM").kernel(erp),
+        "LCMV": Lcmv(head).kernel(_as_erp(sensors, eeg)),
     }
     return {name: partial(_apply, kernel) for name, kernel in kernels.items()}
 

@@ -14,6 +14,7 @@ from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TIT
 from convdip_training.evaluation.known_report import known_sections
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.numbers import number, p_value, signed
+from convdip_training.evaluation.ongoing_report import ongoing_sections
 from convdip_training.evaluation.paper import against_the_paper
 from convdip_training.evaluation.scores import NOTHING, POWERS
 from convdip_training.evaluation.sets import MULTI_SIGNED, SINGLE_SIGNED
@@ -104,6 +105,7 @@ def to_markdown(table: Table) -> str:
         *_sections_of(table, "random"),
         against_the_paper(table),
         *_sections_of(table, "positive"),
+        *ongoing_sections(table),
         *known_sections(table["known"]),
         *_real_sections(table["real"]),
     ]
