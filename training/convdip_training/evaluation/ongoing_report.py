@@ -112,7 +112,9 @@ def _title(column: str) -> str:
 
 
 def _number(value: float | None, column: str) -> str:
-    return "–" if value is None else f"{value:.{DIGITS.get(COLUMNS[column].unit, 3)}f}"
+    if value is None:
+        return "–"
+    return f"{value:.{DIGITS.get(COLUMNS[column].unit, 3)}f}".replace("-", "−")
 
 
 def _means_table(title: str, columns: list[str], methods: Table, n: int) -> str:
