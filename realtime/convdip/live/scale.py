@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 
 TINY = np.finfo(np.float32).tiny
-# Larger batches than this are pieces of a recording.
-LIVE_BATCH = 64
+# OpenBLAS uses several threads from a product of some 260,000 multiplications on.
+ROWS, DIPOLES = 64, 128
+# So few maps are quicker one by one.
+FEW = 12
 NAM = np.float32(1e9)  # nAm in an A·m
 
 
@@ -36,10 +38,7 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
     goodness_of_fit : ndarray, shape (n_times,)
         1 − |x − ŝ·x̂|² / |x|², the share of the EEG's variance explained; 0 for zero EEG.
     """
-    if len(maps) <= LIVE_BATCH:
-        projected = maps @ lead_field.T
-    else:  # a recording, in several threads: there, BLAS' own threads would get in the way
-        projected = np.vecdot(maps[:, None], lead_field)
+    projected = _project(maps, lead_field)
     overlap = np.vecdot(eeg, projected)
     power = np.vecdot(projected, projected)
     eeg_power = np.vecdot(eeg, eeg)
@@ -48,3 +47,25 @@ def scale_to_eeg(maps: Float, eeg: Float, lead_field: Float) -> tuple[Float, Flo
     fit = overlap * scale / np.maximum(eeg_power, TINY)
     maps *= (scale * NAM)[:, None]
     return maps, fit
+
+
+def _project(maps: Float, lead_field: Float) -> Float:
+    """Return ``maps @ lead_field.T``, in products too small for BLAS to wake its threads.
+
+    They would delay a sample, take cores from a host program, and get in each other's way where
+    several batches are imaged at once.
+    """
+    n, n_dipoles = maps.shape
+    if n == 1:
+        return maps @ lead_field.T
+    projected = np.zeros((n, len(lead_field)), np.float32)
+    if n <= FEW:
+        for i in range(n):
+            projected[i] = maps[i] @ lead_field.T
+        return projected
+    for row in range(0, n, ROWS):
+        rows = slice(row, row + ROWS)
+        for dipole in range(0, n_dipoles, DIPOLES):
+            some = slice(dipole, dipole + DIPOLES)
+            projected[rows] += maps[rows, some] @ lead_field[:, some].T
+    return projected
