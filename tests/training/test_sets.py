@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.sources.patches import mesh_adjacency
-from convdip_training.anatomy.cortex import cortex_only
+from convdip.sources.patches import cortex_only, mesh_adjacency
 from convdip_training.anatomy.families import N_PLACES, Family
 from convdip_training.config import NoiseConfig
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from convdip.head import Head
 from convdip.live.topography import repair_matrix
-from convdip.sources.patches import fall_off, patch_distances
+from convdip.sources.patches import cortex_only, fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -190,20 +190,6 @@ class Simulator:
             (values, self._members[members], rows), shape=(n, len(self._dipoles))
         )
         return np.where(present, self._dipoles[seeds], -1), simulated
-
-
-def cortex_only(head: Head) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Return the dipoles of a head that are not on the medial wall, and their mesh.
-
-    Returns
-    -------
-    dipoles : ndarray of int, shape (n_on_cortex,)
-    triangles : ndarray of int, shape (n_triangles, 3)
-        Between the former, by their place among them.
-    """
-    triangles = head.triangles[head.is_cortex[head.triangles].all(axis=1)]
-    dipoles, numbered = np.unique(triangles, return_inverse=True)
-    return dipoles.astype(np.intp), np.reshape(numbered, triangles.shape).astype(np.int32)
 
 
 def _draw(family: Family, n_heads: int, rng: np.random.Generator) -> list[Float]:

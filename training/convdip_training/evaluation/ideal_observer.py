@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 from convdip.head import Head
-from convdip.sources.patches import fall_off, patch_distances
+from convdip.sources.patches import cortex_only, fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.cortex import cortex_only
 from convdip_training.anatomy.resample import carry_to
 from convdip_training.evaluation.sets import NAM, Sample, SetConfig
 from convdip_training.whitening import whitening_matrix

@@ -16,11 +16,10 @@ from typing import Literal
 import numpy as np
 from convdip.head import Head
 from convdip.live.topography import repair_matrix
-from convdip.sources.patches import mesh_adjacency, patch_dictionary
+from convdip.sources.patches import cortex_only, mesh_adjacency, patch_dictionary
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.cortex import cortex_only
 from convdip_training.anatomy.families import N_PLACES, Family
 from convdip_training.anatomy.resample import carry_to, to_model
 from convdip_training.baselines.erp import Erp
