@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from convdip_training.anatomy.template import package_folder
+from convdip_training.config import DEFAULT_DATA
 
 # Heads with real boundary elements, an evaluation of nine methods.
 pytestmark = pytest.mark.timeout(900)
@@ -48,7 +49,7 @@ dipoles = 0.5
 checkpoints = 2
 """
 OPTIONS = ("--preset", "tiny.toml", "--cache", "cache")
-EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--json", "--model")
+EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--data", "data", "--json", "--model")
 WRITTEN = ("evaluation-quick.json", "evaluation-quick.md")
 
 
@@ -79,6 +80,9 @@ def everything(tmp_path_factory):
     """A folder with a cache and a bundle made from nothing, and what was said meanwhile."""
     folder = tmp_path_factory.mktemp("end-to-end")
     (folder / "tiny.toml").write_text(PRESET)
+    # Evoked responses where they are there; recordings have tests of their own.
+    (folder / "data").mkdir()
+    (folder / "data" / "evoked").symlink_to(DEFAULT_DATA / "evoked")
     done = train("all", *OPTIONS, "--output", "bundle", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done
