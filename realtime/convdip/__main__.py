@@ -85,14 +85,13 @@ def demo(
         print(json.dumps({**asdict(report), "ok": report.ok}))
         return 0 if report.ok else 1
     print(
-        f"\nsamples     {report.sent} sent since the client was connected, {report.received} "
-        f"received, {report.lost} lost, {report.out_of_order} late or twice\n"
-        f"sources     {report.n_sources} {KINDS[report.signs]}, found "
-        f"{report.error_mm_median:.1f} mm from their place (median; by chance "
-        f"{report.error_mm_by_chance:.1f} mm), with the right sign in {report.sign_right:.0%} of "
-        f"the samples\n"
-        f"age         {report.age_ms_median:.2f} ms median, {report.age_ms_p99:.2f} ms 99th "
-        f"percentile (time stamp of an EEG sample → client has its sources)\n"
+        f"\nsamples     {report.sent} sent since the client connected, {report.received} received, "
+        f"{report.lost} lost, {report.out_of_order} out of order or duplicated\n"
+        f"sources     {report.n_sources} {KINDS[report.signs]}, median localisation error "
+        f"{report.error_mm_median:.1f} mm (chance: {report.error_mm_by_chance:.1f} mm), sign right "
+        f"in {report.sign_right:.0%} of the samples\n"
+        f"age         median {report.age_ms_median:.2f} ms, p99 {report.age_ms_p99:.2f} ms "
+        f"(EEG time stamp → client has its sources)\n"
         f"runs on     {report.provider}, model {report.model}\n"
         f"verdict     {'all is well' if report.ok else 'NOT well: ' + report.complaint}"
     )
