@@ -113,7 +113,6 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
     """
     from convdip.live.sender import find_streams
 
-    quiet_lsl()
     if not wait_s > 0:
         raise ConfigError(f"`wait_s` is {wait_s:g}: expected a number above 0")
     found = [
@@ -190,7 +189,6 @@ def run(
             log.warning("%s", error)
             window = None
 
-    quiet_lsl()
     service = Service(on_status=on_status, **asdict(settings))
     call_on_signal(service.stop)
     with display_beside(settings) if display else nullcontext() as beside:
@@ -226,7 +224,6 @@ def display(*, name: str | None = None, model: str | None = None, json_: Json = 
     """
     from convdip.display.app import run_display
 
-    quiet_lsl()
     summary = run_display(name, model, stop_on_signal())
     if json_:
         print(json.dumps(summary))
@@ -265,7 +262,6 @@ def replay(
     """
     from convdip.sources.replay import replay_recording
 
-    quiet_lsl()
     played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), _rare_status())
     print(json.dumps(asdict(played)) if json_ else f"\nstopped: {played.n_samples} samples sent")
     return 0
@@ -307,7 +303,6 @@ def simulate(
     """
     from convdip.sources.simulator import play_session, simulate_session
 
-    quiet_lsl()
     stop, show = stop_on_signal(), _rare_status()
     head = load_bundle(model).head
     session = simulate_session(head, seconds, sfreq_hz, seed, signs)
@@ -402,6 +397,7 @@ def _launch(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FlagsFormatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    quiet_lsl()
     if config is not None:
         _check_settings(config)
         app.config = (Toml(config, must_exist=True),)

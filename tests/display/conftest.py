@@ -14,12 +14,12 @@ from convdip.live.events import EventOutlet
 from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health
 from convdip.live.network import Network
-from convdip.live.outlet import SourceOutlet
+from convdip.live.outlet import SourceOutlet, provenance_of
 from convdip.live.quality import QualityOutlet
 from convdip.live.tuning import open_network
 from convdip.sources.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
-from convdip.streams import Provenance
+from convdip.streams import read_eeg
 
 SFREQ_HZ = 250.0
 
@@ -42,20 +42,9 @@ class Publisher:
         self._eeg = eeg_outlet(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
         if sample_format == "double64":
             self._eeg = in_doubles(self._eeg)
-        provenance = Provenance(
-            input_name=f"{name}EEG",
-            input_source_id=source_id,
-            input_hostname=self._eeg.get_info().hostname(),
-            input_unit=None,
-            model=bundle.name,
-            model_sha256=bundle.sha256,
-            head_sha256=bundle.card["sha256"]["head.npz"],
-            provider=network.provider,
-            precision=network.precision,
-            threads=network.threads,
-            polarity=bundle.polarity,
-            interpolated=head.channels[len(self._labels) :],
-        )
+        interpolated = head.channels[len(self._labels) :]
+        stream = read_eeg(self._eeg.get_info())
+        provenance = provenance_of(stream, bundle, network, interpolated)
         self._sources = SourceOutlet(name, head, SFREQ_HZ, provenance)
         self._quality, self.events = QualityOutlet(name, f"{name}EEG"), EventOutlet(name)
         self.health = Health(SFREQ_HZ, pylsl.local_clock(), n_bad=n_missing)

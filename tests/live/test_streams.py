@@ -1,6 +1,7 @@
 """Inlet and outlet over real LSL, on loopback."""
 
 import signal
+import socket
 import time
 
 import numpy as np
@@ -8,10 +9,12 @@ import pylsl
 import pytest
 from convdip.errors import StreamError
 from convdip.live.inlet import Inlet
-from convdip.live.outlet import SourceOutlet
+from convdip.live.montage import match_montage
+from convdip.live.network import Network
+from convdip.live.outlet import SourceOutlet, provenance_of
 from convdip.live.sender import find_streams, resolve
 from convdip.sources.player import eeg_outlet, play
-from convdip.streams import Provenance, read_eeg, read_sources
+from convdip.streams import read_eeg, read_sources
 
 
 def outlet(name, n=4, sfreq=100.0, fmt=pylsl.cf_float32, kind="EEG", source_id=None):
@@ -145,21 +148,11 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     labels = [name for name in shipped.head.channels if name not in ("FT9", "TP10")]
     sender = eeg_outlet(unique, labels, 250.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
-    provenance = Provenance(
-        input_name=unique,
-        input_source_id=f"id-{unique}",
-        input_hostname=inlet.description.hostname,
-        input_unit=None,
-        model=shipped.name,
-        model_sha256=shipped.sha256,
-        head_sha256=shipped.card["sha256"]["head.npz"],
-        provider="CPUExecutionProvider",
-        precision="fp32",
-        threads=1,
-        polarity="both",
-        interpolated=("FT9", "TP10"),
-    )
-    published = SourceOutlet(unique, shipped.head, inlet.description.sfreq_hz, provenance)
+    stream = inlet.description
+    montage = match_montage(labels, stream.units, shipped.head.channels)
+    network = Network(shipped.model, shipped.head, "cpu")
+    provenance = provenance_of(stream, shipped, network, montage.missing)
+    published = SourceOutlet(unique, shipped.head, stream.sfreq_hz, provenance)
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 5.0, settle_s=0.0), recover=False)
     info = client.info(timeout=5.0)
     assert read_sources(info).provenance == provenance
@@ -174,10 +167,14 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     np.testing.assert_allclose(place_mm, shipped.head.dipoles_m[-1] * 1e3, atol=0.006)
     written = info.desc().child("provenance")
     assert written.child_value("input_name") == unique
+    assert written.child_value("input_hostname") == socket.gethostname()
+    assert written.child_value("input_source_id") == f"id-{unique}"
     assert written.child_value("model_sha256") == shipped.sha256
-    assert written.child_value("polarity") == "both"
+    assert written.child_value("polarity") == shipped.polarity
     assert written.child_value("interpolated_channels") == "FT9, TP10"
     assert written.child_value("provider") == "CPUExecutionProvider"
     assert (written.child_value("precision"), written.child_value("threads")) == ("fp32", "1")
-    assert info.desc().child("source_space").child_value("n_left") == "2562"
+    space = info.desc().child("source_space")
+    assert space.child_value("n_left") == "2562"
+    assert space.child_value("head_sha256") == shipped.card["sha256"]["head.npz"]
     del client, published, sender

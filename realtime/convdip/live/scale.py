@@ -56,8 +56,6 @@ def _project(maps: Float, lead_field: Float) -> Float:
     several batches are imaged at once.
     """
     n, n_dipoles = maps.shape
-    if n == 1:
-        return maps @ lead_field.T
     projected = np.zeros((n, len(lead_field)), np.float32)
     if n <= FEW:
         for i in range(n):

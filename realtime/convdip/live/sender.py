@@ -68,7 +68,7 @@ def resolve(
 def _not_found(there: list[pylsl.StreamInfo], name: str | None, wait_s: float) -> str:
     wanted = f"named {name!r}" if name else "of type EEG"
     seen = ", ".join(sorted({f"{stream.name()} ({stream.type()})" for stream in there})) or "none"
-    eeg = sorted({stream.name() for stream in there if stream.type().lower() == "eeg"})
+    eeg = sorted({stream.name() for stream in there if _fits(stream, name=None)})
     advice = "start the amplifier's LSL app first, or wait longer with `wait_s`"
     if eeg:
         advice = f"use `input='{eeg[0]}'`, or start the sender of {name!r} first"
@@ -105,7 +105,7 @@ def only_one(
     return fitting[0] if fitting else None
 
 
-def _fits(stream: pylsl.StreamInfo, name: str | None, source_id: str) -> bool:
+def _fits(stream: pylsl.StreamInfo, name: str | None, source_id: str = "") -> bool:
     if source_id and stream.source_id() != source_id:
         return False
     return bool(stream.name() == name) if name else stream.type().lower() == "eeg"

@@ -17,11 +17,11 @@ from convdip.live.events import EventOutlet
 from convdip.live.frame import Frame
 from convdip.live.frames import Frames
 from convdip.live.health import Health
-from convdip.live.outlet import SourceOutlet
+from convdip.live.outlet import SourceOutlet, provenance_of
 from convdip.live.quality import QualityOutlet
 from convdip.live.settings import Settings
 from convdip.live.summary import Summary
-from convdip.streams import AGE, Event, Provenance, stream_name
+from convdip.streams import AGE, Event, stream_name
 
 log = logging.getLogger(__name__)
 
@@ -114,20 +114,8 @@ class Service:
         _refuse_taken(stream_name(name, "Sources"), others)
         imager, stream = self._frames.imager, self._frames.stream
         bundle, network = imager.bundle, imager.network
-        provenance = Provenance(
-            input_name=stream.name,
-            input_source_id=stream.source_id,
-            input_hostname=stream.hostname,
-            input_unit=self._settings.unit,
-            model=bundle.name,
-            model_sha256=bundle.sha256,
-            head_sha256=bundle.card["sha256"]["head.npz"],
-            provider=network.provider,
-            precision=network.precision,
-            threads=network.threads,
-            polarity=bundle.polarity,
-            interpolated=imager.montage.missing,
-        )
+        interpolated, unit = imager.montage.missing, self._settings.unit
+        provenance = provenance_of(stream, bundle, network, interpolated, unit)
         self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)
         self._quality = QualityOutlet(name, stream.name)
         self._events = EventOutlet(name)
