@@ -6,16 +6,15 @@ Usage: .venv/bin/python benchmarks/ideal_observer.py [--signs random|positive] [
 
 import argparse
 
-import joblib
 import numpy as np
 from convdip.bundle import DEFAULT_MODEL, load_bundle
-from convdip.machine import n_cores
 from convdip.markdown import markdown_table
 from convdip_training.config import DEFAULT_CACHE, DEFAULT_DATA
 from convdip_training.evaluation.alternative import N_NEIGHBOURS
 from convdip_training.evaluation.ideal_observer import IdealObserver
 from convdip_training.evaluation.laboratory import Plan, laboratory
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.pieces import chunks, in_processes
 from convdip_training.evaluation.sets import (
     MULTI,
     MULTI_SIGNED,
@@ -57,14 +56,9 @@ def main() -> None:
     plan = Plan(path, arguments.seed, True, DEFAULT_DATA, DEFAULT_CACHE)
     table = []
     for config in SETS[arguments.signs]:
-        jobs = [
-            (first, min(first + CHUNK, arguments.samples))
-            for first in range(0, arguments.samples, CHUNK)
-        ]
-        with joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1):
-            work = joblib.Parallel(return_as="generator")
-            pieces = work(joblib.delayed(score)(plan, config, *job) for job in jobs)
-            rows = list(tqdm(pieces, config.title, len(jobs), unit=f"{CHUNK} samples"))
+        jobs = [(plan, config, *piece) for piece in chunks(arguments.samples, CHUNK)]
+        pieces = in_processes(score, jobs)
+        rows = list(tqdm(pieces, config.title, len(jobs), unit=f"{CHUNK} samples"))
         scores = np.concatenate(rows)[:, [list(METRICS).index(name) for name in SHOWN]]
         values = zip(np.nanmean(scores, axis=0), np.nanmedian(scores, axis=0), strict=True)
         table.append([config.title, *(f"{mean:.3g} ({median:.3g})" for mean, median in values)])

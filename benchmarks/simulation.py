@@ -3,11 +3,11 @@
 Usage: .venv/bin/python benchmarks/simulation.py
 """
 
-import os
 import time
 
 import numpy as np
 from convdip import load_bundle
+from convdip.machine import n_cores
 from convdip.sources.background import background_eeg
 from convdip_training.config import load_preset
 from convdip_training.simulate import Simulator
@@ -21,7 +21,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     noise = background_eeg(head, 20_000, 100.0, rng).reshape(200, 100, -1)
     simulator = Simulator(head, noise, load_preset("paper").simulation)
-    print(f"{os.cpu_count()} cores, {head.n_electrodes} electrodes, {head.n_dipoles} dipoles")
+    print(f"{n_cores()} cores, {head.n_electrodes} electrodes, {head.n_dipoles} dipoles")
     for size in (32, 256, 1024):
         simulator.batch(size, rng)
         start, n = time.perf_counter(), 0

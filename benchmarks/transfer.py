@@ -9,6 +9,7 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -27,8 +28,9 @@ from convdip_training.export import export
 from convdip_training.fit import fit
 from convdip_training.grid import SHAPE
 from convdip_training.networks.convdip import load_network
-from convdip_training.networks.transfer import SAMPLES_SHARE, transfer_config, transferred
+from convdip_training.networks.transfer import transfer_config, transferred
 from convdip_training.noise import noise_pool
+from numpy.typing import NDArray
 
 STRETCH = np.array([0.94, 1.07, 1.03])  # to the right, to the front, upwards
 SHOWN = (
@@ -37,24 +39,40 @@ SHOWN = (
 N_TESTED = 300
 
 
-def test(experiment: Experiment, network: keras.Model, seed: int) -> list[list[str]]:
-    """Return the means of a network's metrics on the paper's two sets, a row each."""
+class Tested(NamedTuple):
+    """What a network is tested with: the topography of a sample, and its sources."""
+
+    image: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    n_sources: int
+
+
+def samples_of(experiment: Experiment, seed: int) -> dict[str, list[Tested]]:
+    """Return the samples of the paper's two sets, by the set's title."""
     head, noise = experiment.head, replace(experiment.config.noise, n_segments=400)
     other = alternative_head(experiment, seed)
     pool = noise_pool(noise, other, seed, experiment.cache)
-    scorer = Scorer(head)
-    table = []
+    tested: dict[str, list[Tested]] = {}
     for kind in (SINGLE, MULTI):
         samples = SampleSet(kind, seed, head, other, pool)
-        rows = []
-        for i in range(N_TESTED):
-            sample = samples[i]
+        tested[kind.title] = []
+        for sample in (samples[i] for i in range(N_TESTED)):
             eeg = sample.erp.average[None, sample.erp.peak].astype(np.float32)
             image = (eeg @ head.interpolation.T).reshape(-1, *SHAPE, 1)
-            estimate = np.asarray(network({"topography": image}))[0]
+            tested[kind.title].append(Tested(image, sample.truth, sample.n_sources))
+    return tested
+
+
+def test(network: keras.Model, samples: dict[str, list[Tested]], scorer: Scorer) -> list[list[str]]:
+    """Return the means of a network's metrics, a row for each set."""
+    table = []
+    for title, of_set in samples.items():
+        rows = []
+        for sample in of_set:
+            estimate = np.asarray(network({"topography": sample.image}))[0]
             rows.append(scorer(sample.truth, [estimate], sample.n_sources)[0])
         means = np.nanmean(np.array(rows), axis=0)[[list(METRICS).index(m) for m in SHOWN]]
-        table.append([kind.title, *(f"{mean:.3g}" for mean in means)])
+        table.append([title, *(f"{mean:.3g}" for mean in means)])
     return table
 
 
@@ -100,18 +118,14 @@ def main() -> None:
     def on_second_head(config: TrainingConfig, begin: Bundle | None = None) -> Experiment:
         return Experiment(config, cache, begin, head=full.head, noise=full.noise)
 
-    tenth = replace(
-        full.config,
-        name="transfer-tenth",
-        fit=replace(shorter, n_samples=round(arguments.samples * SAMPLES_SHARE)),
-    )
     over = transfer_config(start, second_head)
+    n_tenth = over.fit.n_samples
+    tenth = replace(full.config, name="transfer-tenth", fit=replace(shorter, n_samples=n_tenth))
     shipped = load_bundle(DEFAULT_MODEL)
     over_shipped = replace(
         transfer_config(shipped, second_head), name="transfer-shipped", fit=over.fit
     )
-    untrained = transferred(start, over, full.head, full.noise)
-    n_tenth = over.fit.n_samples
+    untrained = transferred(start, over, full.head)
     networks = {
         f"full training, {arguments.samples:,} samples": load_network(fit(full)),
         f"transferred, {n_tenth:,} samples": load_network(fit(on_second_head(over, start))),
@@ -121,10 +135,9 @@ def main() -> None:
             fit(on_second_head(over_shipped, shipped))
         ),
     }
+    samples, scorer = samples_of(full, arguments.seed), Scorer(full.head)
     rows = [
-        [name, *row]
-        for name, network in networks.items()
-        for row in test(full, network, arguments.seed)
+        [name, *row] for name, network in networks.items() for row in test(network, samples, scorer)
     ]
     header = ["training", "set", *(METRICS[name].title for name in SHOWN)]
     print(markdown_table(header, rows, padded=True))

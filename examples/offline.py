@@ -34,7 +34,7 @@ def simulate() -> tuple[tuple[str, ...], np.ndarray, float]:
 def main() -> None:
     """Print the strongest region of each second."""
     labels, eeg_v, sfreq_hz = read(sys.argv[1]) if len(sys.argv) > 1 else simulate()
-    imager = convdip.Imager(labels, unit="volts")
+    imager = convdip.Imager(labels, unit="volts", model=bundle)
     if imager.montage.missing:
         print("interpolated:", ", ".join(imager.montage.missing))
     step = round(sfreq_hz)

@@ -75,6 +75,12 @@ def is_clear(window: Window, *, with_truth: bool = True) -> bool:
     return bool(window.cortex.places_of(dipole)) and bool(outward > 0.3)
 
 
+def settle(window: Window, seconds: float) -> None:
+    """Let the window run, then until a source is clear."""
+    rest(seconds)
+    wait(lambda: is_clear(window), "a clear source")
+
+
 def look_back(window: Window) -> None:
     """Step back through the history until a source is clear."""
     for share in np.arange(0.85, 0.0, -0.003):  # a tenth of a second
@@ -96,30 +102,25 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
         run = ["convdip", "run", "--input", "Amplifier", "--name", "Lab"]
         with Process(run, env):
             wait(lambda: has_report(window), "the service")
-            rest(14)  # a full EEG strip, and a settled scale
-            wait(lambda: is_clear(window), "a clear source")
+            settle(window, 14)  # a full EEG strip, and a settled scale
             window.cortex.clicked.emit(window.cortex.frame.truth)
-            rest(8)
-            wait(lambda: is_clear(window), "a clear source")
+            settle(window, 8)
             take(window, "live")
             window.player.toggle_pause()
             look_back(window)
             take(window, "paused")
             window.player.toggle_pause()
-            for name, number in (("theme", 1), ("surface", 1), ("is_free", 0)):
+            for name, number in (("theme", 1), ("surface", 1)):
                 window.choose(name, number)
-            rest(2)
-            wait(lambda: is_clear(window), "a clear source")
+            settle(window, 2)
             take(window, "light")
             window.choose("theme", 0)
             window.choose("surface", 0)
             window.choose("is_signed", 1)
-            rest(2)
-            wait(lambda: is_clear(window), "a clear source")
+            settle(window, 2)
             take(window, "signed")
             window.choose("is_signed", 0)
-            rest(2)
-            wait(lambda: is_clear(window), "a clear source")
+            settle(window, 2)
             os.kill(eeg.pid, signal.SIGSTOP)
             rest(1.2)
             take(window, "stale")

@@ -19,6 +19,7 @@ from convdip.bench.report import to_table
 from convdip.bundle import DEFAULT_MODEL
 from convdip.markdown import markdown_table
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.numbers import best_of
 from convdip_training.evaluation.paper import MODEL, PAPER
 from convdip_training.evaluation.scores import NOTHING
 
@@ -152,9 +153,13 @@ def best_baseline(group: Json, metric: str) -> tuple[str, float]:
         for method, mean in means(group, metric).items()
         if method not in (DEFAULT_MODEL, PAPERS_MODEL, *NOTHING)
     }
-    pick = max if METRICS[metric].best == "high" else min
-    best = pick(found, key=lambda method: found[method])
+    best = best_of(found, METRICS[metric].best)
     return best, found[best]
+
+
+def bench_command() -> str:
+    """Return the command that the benchmark was run with."""
+    return f"convdip bench{' --quick' if bench()['arguments']['quick'] else ''}"
 
 
 def machine() -> str:
@@ -176,8 +181,7 @@ def headlines() -> str:
     )
     median_ms, p99_ms = age["numbers"]["age_ms_median"], age["numbers"]["age_ms_p99"]
     target = age["bar"].replace("99 %", "p99") + ("" if age["met"] else ": **missed**")
-    quick = " --quick" if bench()["arguments"]["quick"] else ""
-    timed = f"`convdip bench{quick}`, {machine()}"
+    timed = f"`{bench_command()}`, {machine()}"
     card = json.loads((ROOT / "models" / DEFAULT_MODEL / "card.json").read_text(encoding="utf-8"))
     if card["sha256"]["model.onnx"] != ours["model"]["sha256"]:
         raise SystemExit(f"{DEFAULT_MODEL} was trained again: evaluate it, then fill the tables")
@@ -227,9 +231,8 @@ def performance() -> str:
     lines = [Line(**line) for line in bench()["lines"]]
     rows = [re.sub(r" +", " ", row) for row in to_table(lines).splitlines()]
     rows[1] = "| --- | --- | --- | --- |"
-    quick = " --quick" if bench()["arguments"]["quick"] else ""
     return "\n".join(rows).replace("| NO |", "| **no** |") + (
-        f"\n\n(`convdip bench{quick} --json`, {machine()}.)"
+        f"\n\n(`{bench_command()} --json`, {machine()}.)"
     )
 
 
@@ -272,9 +275,8 @@ def compare(metrics: dict[str, Iterable[str]]) -> str:
         header.append(title if key == previous else f"{set_title(key)}: {title}")
         previous = key
         if not is_void:
-            pick = max if METRICS[metric].best == "high" else min
             found = means({"methods": entries[key]}, metric)
-            best[key, metric] = pick(found, key=lambda method: found[method])
+            best[key, metric] = best_of(found, METRICS[metric].best)
     rows = []
     for method in methods:
         cells = [f"[{method}](../models/{method}/card.md)" if method in methods[:2] else method]
@@ -292,15 +294,15 @@ def compare(metrics: dict[str, Iterable[str]]) -> str:
 
 def sets() -> str:
     """Compare the shipped model with the best baseline method on each set."""
+    metrics = ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd")
     rows = []
     for key, entry in evaluation(DEFAULT_MODEL)["sets"].items():
         cells = [set_title(key), f"{entry['n']:,}"]
-        for metric in ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd"):
+        for metric in metrics:
             row = entry["methods"][DEFAULT_MODEL][metric]
             best, theirs = best_baseline(entry, metric)
             cells.append(f"{number(row['mean'], metric)} / {number(theirs, metric)} ({best})")
         rows.append(cells)
-    metrics = ("auc", "average_precision", "peak_error", "maxima_error", "ghosts", "emd")
     return markdown_table(["set", "samples", *(SHOWN[metric][1] for metric in metrics)], rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -77,10 +78,25 @@ class Head:
     @cached_property
     def is_cortex(self) -> NDArray[np.bool_]:
         """Which dipoles lie on cortex, shape (n_dipoles,); those of the medial wall do not."""
-        names = [name.rsplit("-", 1)[0] for name in self.atlas_names]
-        is_cortex: NDArray[np.bool_] = ~np.isin(names, NO_CORTEX)[self.atlas]
+        is_cortex: NDArray[np.bool_] = ~self.in_regions(NO_CORTEX)
         is_cortex.setflags(write=False)  # every caller gets the same array
         return is_cortex
+
+    def in_regions(self, regions: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which dipoles lie in regions of the atlas, of either hemisphere.
+
+        Parameters
+        ----------
+        regions : sequence of str
+            Without hemisphere, such as ``precentral``.
+
+        Returns
+        -------
+        is_in : ndarray of bool, shape (n_dipoles,)
+        """
+        names = [name.rsplit("-", 1)[0] for name in self.atlas_names]
+        is_in: NDArray[np.bool_] = np.isin(names, regions)[self.atlas]
+        return is_in
 
     def strongest(self, moments: NDArray[np.floating]) -> NDArray[np.intp]:
         """Return the cortical dipole with the largest moment in each map, whatever its sign.
@@ -129,8 +145,8 @@ class Head:
         if self.atlas.min() < 0 or self.atlas.max() >= len(self.atlas_names):
             raise BundleError("head model: atlas points outside atlas_names")
 
-    def save(self, path: Path) -> None:
-        """Write ``head.npz`` (no pickles)."""
+    def save(self, path: Path | BinaryIO) -> None:
+        """Write ``head.npz`` (no pickles), to a path or an open file."""
         arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
         np.savez_compressed(path, allow_pickle=False, **arrays)
 

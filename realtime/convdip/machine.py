@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -36,6 +37,11 @@ def gpu_name() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "none"
     return found.replace("\n", "; ") or "none"
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of Python and of packages."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def commit() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 from xml.etree import ElementTree
@@ -70,6 +70,18 @@ def stream_name(stem: str, which: Literal["Sources", "Quality", "Events", "Truth
     'Lab-Sources'
     """
     return f"{stem}-{which}"
+
+
+def stem_of(name: str) -> str | None:
+    """Return the stem of a service's ``Sources`` stream; None for any other name.
+
+    Examples
+    --------
+    >>> stem_of("Lab-Sources")
+    'Lab'
+    """
+    suffix = stream_name("", "Sources")
+    return name.removesuffix(suffix) if name.endswith(suffix) else None
 
 
 @dataclass(frozen=True)
@@ -348,6 +360,29 @@ class EventMessage:
         """Read a marker."""
         said = json.loads(marker)
         return cls(said.pop("event"), said.pop("text"), said)
+
+
+@dataclass(frozen=True)
+class PlayedSource:
+    """A simulated source: its seed dipole, and when it was at full strength (LSL time)."""
+
+    dipole: int
+    region: str
+    moment_nam: float
+    first_stamp: float
+    last_stamp: float
+
+    def to_json(self) -> str:
+        """Return the marker."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, marker: str) -> PlayedSource | None:
+        """Read a marker; None for one that names no source, as the one that ends a session."""
+        said = json.loads(marker)
+        if "dipole" not in said:
+            return None
+        return cls(**{field.name: said[field.name] for field in fields(cls)})
 
 
 def _markers_info(name: str, source_id: str) -> pylsl.StreamInfo:

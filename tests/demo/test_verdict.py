@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from convdip.demo.verdict import PlayedSession, PlayedSource, Received, judge
+from convdip.demo.verdict import PlayedSession, Received, judge
+from convdip.streams import PlayedSource
 
 START = 100.0
 SFREQ_HZ = 500.0

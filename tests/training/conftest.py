@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import mne
 import numpy as np
 import pytest
-from convdip import Head
 from convdip_training.anatomy.template import write_template_subject
 from scipy.spatial import ConvexHull
 
@@ -20,18 +18,6 @@ def noise() -> np.ndarray:
     pool = np.random.default_rng(0).standard_normal((50, 100, 31)).astype(np.float32)
     pool -= pool.mean(axis=2, keepdims=True)
     return pool / pool.std(axis=1).max(axis=1)[:, None, None]
-
-
-@pytest.fixture(scope="session")
-def walled_head(toy_head: Head) -> Head:
-    """The toy head, its dipoles next to the other hemisphere being the medial wall."""
-    is_left = np.arange(toy_head.n_dipoles) < toy_head.n_left
-    inner = np.where(is_left, -1, 1) * toy_head.dipoles_m[:, 0] < 0.02
-    return replace(
-        toy_head,
-        atlas=np.where(inner, toy_head.atlas + 2, toy_head.atlas).astype(np.int32),
-        atlas_names=(*toy_head.atlas_names, "unknown-lh", "unknown-rh"),
-    )
 
 
 @pytest.fixture(scope="session")

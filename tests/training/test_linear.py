@@ -1,8 +1,6 @@
 """Linear inverses as bundles: the live service must give what MNE gives."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -94,7 +92,7 @@ def test_covariances_are_those_of_noise_and_of_sources_in_noise(erp, toy_head):
     np.testing.assert_allclose(erp.trials.mean(axis=2), 0, atol=1e-15)
 
 
-def test_a_damaged_kernel_is_refused(folders, tmp_path):
+def test_a_damaged_kernel_is_refused(call, folders, tmp_path):
     for file in folders["eLORETA"].iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     model = bytearray((tmp_path / "model.onnx").read_bytes())
@@ -110,18 +108,16 @@ def test_mne_is_timed_with_and_without_preparing_once(toy_head, erp):
     assert min(times_ms.values()) > 0
 
 
-def rivals(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "convdip_training", "rivals", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
+def test_the_command_writes_both_bundles_and_tells_the_times(call, folders, tmp_path):
+    done = call(
+        "convdip_training",
+        "rivals",
+        "--model",
+        folders["LCMV"],
+        "--out",
+        tmp_path / "new",
+        "--json",
     )
-
-
-def test_the_command_writes_both_bundles_and_tells_the_times(folders, tmp_path):
-    done = rivals("--model", folders["LCMV"], "--out", tmp_path / "new", "--json")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout.splitlines()[-1])
     assert list(table["bundles"]) == list(METHODS)
@@ -133,8 +129,10 @@ def test_the_command_writes_both_bundles_and_tells_the_times(folders, tmp_path):
     assert "eLORETA: kernel" in done.stderr
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(folders, tmp_path):
+def test_a_file_in_the_place_of_the_folder_is_refused(call, folders, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    done = rivals("--model", folders["LCMV"], "--out", tmp_path / "file")
+    done = call(
+        "convdip_training", "rivals", "--model", folders["LCMV"], "--out", tmp_path / "file"
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("convdip-train: --out is")

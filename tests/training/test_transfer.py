@@ -101,7 +101,7 @@ def test_transferred_to_its_own_head_a_network_is_unchanged(trained, bundle, toy
     assert config.name == "tiny-bert"
     assert config.fit.n_samples == 410  # a tenth
     assert config.start == bundle.card["sha256"]["model.onnx"]
-    same = transferred(bundle, config, toy_head, noise)
+    same = transferred(bundle, config, toy_head)
     for weight, before in zip(same.weights, load_network(trained).weights, strict=True):
         if "filters" in weight.path or "misfit" in weight.path:
             continue  # from the lead field, anew

@@ -178,14 +178,13 @@ def export(
         Print the card as one JSON object on the last line.
     """
     experiment = chosen.experiment()
-    if network is not None and not network.is_file():
-        raise ConfigError(f"no network at {network}")
     path = network or experiment.network_path
     if not path.is_file():
-        raise ConfigError(
-            f"no network at {path}: train it first, with 'convdip-train fit' and the same "
-            "--preset (or --from and head) and --cache"
+        advice = (
+            ": train it first, with 'convdip-train fit' and the same --preset (or --from and head) "
+            "and --cache"
         )
+        raise ConfigError(f"no network at {path}{'' if network else advice}")
     return _export(experiment, path, output, json_)
 
 

@@ -36,11 +36,12 @@ class SimulatedBatches:
         rng = np.random.default_rng([self.config.seed, 1, step])
         batch = self._simulator.batch(self.config.fit.batch_size, rng)
         topographies = (batch.eeg @ self._interpolation.T).reshape(-1, *SHAPE, 1)
-        targets = batch.sources / np.abs(batch.sources).max(axis=1, keepdims=True)
+        targets, peaks = batch.sources, np.abs(batch.sources).max(axis=1, keepdims=True)
         inputs = {"topography": topographies}
         if self.config.network.kind == "matched":
             n_dipoles = targets.shape[1]
             count = max(1, round(n_dipoles * self.config.fit.dipoles))
             inputs["dipoles"] = rng.choice(n_dipoles, count, replace=False).astype(np.int32)
             targets = targets[:, inputs["dipoles"]]
-        return inputs, sparse.csr_array(targets)  # a tenth as much to send between processes
+        # Sparse: a tenth as much to send between processes.
+        return inputs, sparse.csr_array(targets / peaks)

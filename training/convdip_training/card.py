@@ -6,15 +6,17 @@ import json
 import platform
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from convdip.errors import ConfigError
-from convdip.machine import commit
+from convdip.machine import commit, versions
 from convdip.markdown import markdown_table
 
 from convdip_training.experiment import Experiment
+
+# What a model depends on.
+PACKAGES = ("convdip-realtime", "keras", "tensorflow", "tf2onnx", "mne", "nilearn", "numpy")
 
 
 def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, A
         "noise": _noise_words(experiment),
         "training": _training_words(experiment, history),
         "config": asdict(config),
-        "versions": _versions(),
+        "versions": versions(*PACKAGES),
         "commit": commit(),
     }
 
@@ -93,11 +95,6 @@ def _training_words(experiment: Experiment, history: list[dict[str, Any]]) -> st
         f"{first}{samples:,} simulated samples, none seen twice, in {minutes:.0f} minutes on "
         f"{platform.machine()}; final loss {last['loss']:.4f}"
     )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("convdip-realtime", "keras", "tensorflow", "tf2onnx", "mne", "nilearn", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def card_text(card: dict[str, Any]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from convdip.bundle import FILES, INT8_FILE, Bundle, sha256_of
+from convdip.bundle import INT8_FILE, Bundle
 
+from convdip_training.bundle_files import write_bundle
 from convdip_training.card import card_text, read_history, recipe
 from convdip_training.convert import check_against_keras, to_onnx
 from convdip_training.evaluation.as_live import imager_of
@@ -51,22 +52,16 @@ def export(
     card = recipe(experiment, history) | {"keras_onnx_difference": difference}
     bundle = Bundle(experiment.config.name, folder, model, head, card)
     card["evaluation"] = evaluate(imager_of(bundle).maps, experiment)
-    contents = {"model.onnx": model}
+    head.save(head_file := BytesIO())
+    contents = {"model.onnx": model, "head.npz": head_file.getvalue()}
     int8, precision = _in_int8(bundle, experiment.config.seed)
     if int8 is not None:
         contents[INT8_FILE] = int8
         card["precision"] = precision
 
-    # All that can fail is done: now the files, the card last.
-    folder.mkdir(parents=True, exist_ok=True)
+    # All that can fail is done: now the files.
     (folder / INT8_FILE).unlink(missing_ok=True)  # of an earlier model in the same folder
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    head.save(folder / "head.npz")
-    names = (*FILES, *(name for name in contents if name not in FILES))
-    card["sha256"] = {name: sha256_of((folder / name).read_bytes()) for name in names}
-    text = json.dumps(card, indent=2, ensure_ascii=False)
-    (folder / "card.json").write_text(f"{text}\n", encoding="utf-8")
+    write_bundle(folder, contents, card)
     (folder / "card.md").write_text(card_text(card), encoding="utf-8")
     return card
 

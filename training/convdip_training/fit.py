@@ -89,7 +89,7 @@ def _untrained(experiment: Experiment) -> keras.Model:
     config, head, noise = experiment.config, experiment.head, experiment.noise
     keras.utils.set_random_seed(config.seed)
     if experiment.start is not None:
-        return transferred(experiment.start, config, head, noise)
+        return transferred(experiment.start, config, head)
     if config.network.kind == "matched":
         return build_matched(config.network, head, noise)
     return build_convdip(config.network, head.n_dipoles)

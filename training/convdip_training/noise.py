@@ -128,10 +128,16 @@ def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:
     length = round(SEGMENT_S * config.sfreq_hz)
     usable = eeg[margin : len(eeg) - margin]
     count = max(0, len(eeg) - 2 * margin) // length
-    segments = usable[: count * length].reshape(count, length, eeg.shape[1])
-    segments = segments - segments[:, : round(config.baseline_s * config.sfreq_hz)].mean(
-        axis=1, keepdims=True
-    )
+    return levelled(usable[: count * length].reshape(count, length, eeg.shape[1]), config)
+
+
+def levelled(segments: NDArray[np.float64], config: NoiseConfig) -> NDArray[np.float32]:
+    """Return segments without the mean of their baselines; the largest channel SD of each is 1.
+
+    Segments of a constant are left out.
+    """
+    n_baseline = round(config.baseline_s * config.sfreq_hz)
+    segments = segments - segments[:, :n_baseline].mean(axis=1, keepdims=True)
     level = segments.std(axis=1).max(axis=1)
     kept = level > 0  # a disconnected amplifier records no noise
     scaled: NDArray[np.float32] = (segments[kept] / level[kept, None, None]).astype(np.float32)

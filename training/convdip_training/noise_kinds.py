@@ -6,6 +6,7 @@ A network that was trained on one kind of noise takes any other for sources.
 from __future__ import annotations
 
 import numpy as np
+from convdip.live.topography import average_reference
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
@@ -44,7 +45,7 @@ def noise_kinds(
         Symmetric square roots of the covariances; the largest channel SD of each kind is 1.
     """
     n = len(lead_field)
-    white = np.eye(n) - 1 / n
+    white = average_reference(n)
     covariances = np.empty((n_kinds, n, n))
     for covariance in covariances:
         n_regions = round(np.exp(rng.uniform(*np.log(N_REGIONS))))

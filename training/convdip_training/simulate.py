@@ -23,7 +23,7 @@ from convdip.sources.patches import cortex_only, fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 
-from convdip_training.anatomy.families import Family, TrainingFamily
+from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.anatomy.resample import resampling
 from convdip_training.config import SimulationConfig
 from convdip_training.noise_kinds import noise_kinds
@@ -87,22 +87,26 @@ class Simulator:
     ) -> None:
         self.config = config
         rng = np.random.default_rng([len(noise), n_heads])
-        cortex = head if family is None else family[0]
+        cortex = head if family is None else family.cortex
         # From here on a dipole is one of these; its number in the whole cortex is kept here.
         self._dipoles, triangles = cortex_only(cortex)
         dipoles_m = cortex.dipoles_m[self._dipoles]
-        self._to_model = resampling(head, cortex)[self._dipoles] @ sparse.diags_array(
-            head.is_cortex.astype(np.float32)
-        )
-        heads = [head.lead_field] if family is None else _draw(family[1], n_heads, rng)
-        self._lead_fields: Float = np.array([field[:, self._dipoles].T for field in heads])
+        self._to_model = resampling(head, cortex)[self._dipoles]
+        n_heads = 1 if family is None else n_heads
+        shape = n_heads, self._dipoles.size, head.n_electrodes
+        self._lead_fields: Float = np.empty(shape, np.float32)
+        if family is not None:
+            log.info("simulation: drawing %d heads", n_heads)
+        for one in self._lead_fields:
+            field = head.lead_field if family is None else family.family.draw_lead_field(rng)
+            one[:] = field[:, self._dipoles].T
         self._repairs = _repairs(head, rng) if config.repaired else None
         self._noise: Float = noise.reshape(-1, noise.shape[-1])
         self._noise_kinds: list[Float] = []
         if config.other_noise:
             log.info("simulation: drawing %d kinds of noise", N_KINDS)
             pool = np.cov(self._noise, rowvar=False)
-            of_each_head = -(-N_KINDS // len(heads))
+            of_each_head = -(-N_KINDS // n_heads)
             self._noise_kinds = [
                 noise_kinds(field.T, dipoles_m, pool, of_each_head, rng)
                 for field in self._lead_fields
@@ -190,11 +194,6 @@ class Simulator:
             (values, self._members[members], rows), shape=(n, len(self._dipoles))
         )
         return np.where(present, self._dipoles[seeds], -1), simulated
-
-
-def _draw(family: Family, n_heads: int, rng: np.random.Generator) -> list[Float]:
-    log.info("simulation: drawing %d heads", n_heads)
-    return [family.draw_lead_field(rng) for _ in range(n_heads)]
 
 
 def _repairs(head: Head, rng: np.random.Generator) -> Float:

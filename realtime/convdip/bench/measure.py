@@ -316,7 +316,7 @@ def _export_baselines(model: str, folder: Path) -> dict[str, Any]:
 
     MNE gets one BLAS thread, with which it is faster than with its default.
     """
-    command = [sys.executable, "-m", "convdip_training", "rivals", "--model", model]
+    command = [sys.executable, "-m", "convdip_training", "baselines", "--model", model]
     done = subprocess.run(
         [*command, "--out", str(folder), "--json"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -325,6 +325,8 @@ def _export_baselines(model: str, folder: Path) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise ConvDipError(f"'convdip-train rivals' failed: {done.stderr.strip().splitlines()[-1]}")
+        raise ConvDipError(
+            f"'convdip-train baselines' failed: {done.stderr.strip().splitlines()[-1]}"
+        )
     made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return made

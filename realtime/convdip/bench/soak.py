@@ -18,6 +18,7 @@ import pylsl
 from pylsl.util import LostError
 
 from convdip.bench.trial import MEMORY_LIMIT_MB, Between, Trial, run_trial
+from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError, ConvDipError, StreamError
 from convdip.live.backlog import MAX_BATCH
 from convdip.live.sender import resolve
@@ -125,7 +126,7 @@ def soak(
     *,
     minutes: float = 30.0,
     rate_hz: float = 1000.0,
-    model: str = "convdip-fsaverage31",
+    model: str = DEFAULT_MODEL,
     realtime: bool = False,
 ) -> int:
     """Run source, service, client and a stalled client; exit with code 1 on any failure.

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convdip.demo.verdict import PlayedSource, distances_mm
+from convdip.demo.verdict import distances_mm
 from convdip.display.cortex import DARK, THRESHOLD, CortexPicture
 from convdip.display.limits import round_up
 from convdip.head import Head
+from convdip.streams import PlayedSource
 
 N_PICTURES = 6
 N_COLUMNS = 3

@@ -22,7 +22,6 @@ from convdip.bundle import load_bundle
 from convdip.demo.verdict import (
     KINDS,
     PlayedSession,
-    PlayedSource,
     Received,
     Report,
     distances_mm,
@@ -35,7 +34,7 @@ from convdip.live.runtime import Provider
 from convdip.processes import START_S, Process, connect, private_lsl
 from convdip.sources.signs import signs_for
 from convdip.sources.simulator import LEAD_IN_S, check_session
-from convdip.streams import read_sources, stream_name
+from convdip.streams import PlayedSource, read_sources, stream_name
 
 if TYPE_CHECKING:
     from convdip.demo.filmstrip import Filmstrip
@@ -154,13 +153,13 @@ def _watch(
         except LostError:
             messages, last_news = [], -np.inf
         for [text] in messages:
-            message = json.loads(text)
-            if "end" in message:
-                end = message["end"]
+            source = PlayedSource.from_json(text)
+            if source is None:
+                end = json.loads(text)["end"]
             else:
-                played.append(PlayedSource(**message))
+                played.append(source)
                 if filmstrip is not None:
-                    filmstrip.announce(played[-1])
+                    filmstrip.announce(source)
         if time.monotonic() - last_news > (PATIENCE_S if received.n else START_S):
             for process in processes:
                 process.check_alive()

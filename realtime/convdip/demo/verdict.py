@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convdip.errors import StreamError
 from convdip.head import Head
 from convdip.sources.signs import Signs
+from convdip.streams import PlayedSource
 
 N_DRAWS = 1000
 # The simulated sources, in words.
@@ -17,17 +18,6 @@ KINDS: dict[Signs, str] = {
     "random": "sources of random sign",
     "positive": "positive sources (the model holds for one polarity)",
 }
-
-
-@dataclass(frozen=True)
-class PlayedSource:
-    """A simulated source: its seed dipole, and when it was at full strength (LSL time)."""
-
-    dipole: int
-    region: str
-    moment_nam: float
-    first_stamp: float
-    last_stamp: float
 
 
 @dataclass(frozen=True)

@@ -273,10 +273,18 @@ def draw_cortex(
     -------
     picture : ndarray of uint8, shape (height, width, 3)
     """
-    strength = np.abs(moments_nam).astype(np.float32)
-    limit = float(strength[head.strongest(strength)]) if limit_nam is None else limit_nam
     picture = CortexPicture(head, width, height, surface_name, cameras, look)
-    return picture.draw(strength / max(limit, 1e-30))
+    return picture.draw(_shares(head, moments_nam, limit_nam))
+
+
+def _shares(
+    head: Head, values: NDArray[np.floating], limit: float | None = None
+) -> NDArray[np.float32]:
+    """Return magnitudes as shares of a limit; without one, of their maximum on cortex."""
+    strength = np.abs(values).astype(np.float32)
+    limit = float(strength[head.strongest(strength)]) if limit is None else limit
+    shares: NDArray[np.float32] = strength / max(limit, 1e-30)
+    return shares
 
 
 class Hemispheres:
@@ -325,6 +333,4 @@ class Hemispheres:
             cameras = (standard_camera(hemisphere, view),)
             picture = CortexPicture(self._head, *self._size, "inflated", cameras, self._look)
             self._pictures[hemisphere, view] = picture
-        strength = np.abs(values).astype(np.float32)
-        limit = float(strength[self._head.strongest(strength)])
-        return picture.draw(strength / max(limit, 1e-30))
+        return picture.draw(_shares(self._head, values))

@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from convdip.display.colours import Rgb
-from convdip.display.cortex import THRESHOLD, CortexPicture
+from convdip.display.cortex import CortexPicture
 from convdip.display.cortex_overlay import CortexFrame, Overlay, scale_width
 from convdip.display.theme import Theme
 from convdip.display.view import FOUR_VIEWS, HOME, Camera, SurfaceName, free_camera
@@ -53,6 +53,7 @@ class CortexWidget(QWidget):
         self.frame: CortexFrame | None = None
         self.picture: CortexPicture | None = None
         self.table: Rgb | None = None
+        self._pixels: NDArray[np.uint8] | None = None  # of the frame; kept, as a hover repaints
         self.hovered: int | None = None
         self.space = ""
         self.to_space = np.eye(4)
@@ -103,7 +104,7 @@ class CortexWidget(QWidget):
 
     def show_frame(self, frame: CortexFrame) -> None:
         """Draw a frame now, on the finest picture available of the view."""
-        self.frame = frame
+        self.frame, self._pixels = frame, None
         while self._built:
             number, picture = self._built.pop(0)
             if number == self._n_requests:  # else the view has changed since
@@ -168,6 +169,7 @@ class CortexWidget(QWidget):
     def _rebuild(self) -> None:
         """Make a coarse picture at once, and a fine one once the view rests."""
         self._n_requests += 1
+        self._pixels = None
         if self.head is not None:
             self.picture = self._builder(0.5, 1)()
             self._rest.start()
@@ -232,23 +234,28 @@ class CortexWidget(QWidget):
         painter.fillRect(self.rect(), QColor(self._theme.background))
         if self.picture is None or self.head is None:
             return
-        frame = self.frame
-        strength = np.zeros(self.head.n_dipoles, np.float32) if frame is None else frame.strength
-        pixels = self.picture.draw(
-            strength,
-            self.table,
-            THRESHOLD if frame is None else frame.threshold,
-            () if frame is None or frame.pinned is None else (frame.pinned,),
-            is_signed=frame is not None and frame.is_signed,
-            is_grey=frame is not None and bool(frame.banner),
-        )
-        height, width, _ = pixels.shape
-        image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+        if self._pixels is None:
+            self._pixels = self._draw(self.picture, self.head)
+        height, width, _ = self._pixels.shape
+        image = QImage(self._pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         target = QRectF(0, 0, width / self.scale, height / self.scale)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.scale != 1.0)
         painter.drawImage(target, image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_overlay(painter)
+
+    def _draw(self, picture: CortexPicture, head: Head) -> NDArray[np.uint8]:
+        if self.frame is None:
+            return picture.draw(np.zeros(head.n_dipoles, np.float32), self.table)
+        frame = self.frame
+        return picture.draw(
+            frame.strength,
+            self.table,
+            frame.threshold,
+            () if frame.pinned is None else (frame.pinned,),
+            is_signed=frame.is_signed,
+            is_grey=bool(frame.banner),
+        )
 
     def _paint_overlay(self, painter: QPainter) -> None:
         assert self.picture is not None

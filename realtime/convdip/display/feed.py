@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +20,13 @@ from convdip.live.topography import input_matrices
 from convdip.streams import (
     SOURCES_TYPE,
     EventMessage,
+    PlayedSource,
     Provenance,
     SourcesDescription,
     read_eeg,
     read_quality,
     read_sources,
+    stem_of,
     stream_name,
 )
 
@@ -73,15 +74,6 @@ class Service:
         return self.described.sfreq_hz
 
 
-@dataclass(frozen=True)
-class Truth:
-    """A simulated source: its dipole, and the stamps between which it is fully on."""
-
-    dipole: int
-    first_s: float
-    last_s: float
-
-
 class Feed:
     """Finds the streams of a service, reads them, and keeps the last half minute.
 
@@ -104,7 +96,7 @@ class Feed:
         The same of the moments with their signs.
     eeg : Ring
         Average-referenced EEG at the model's electrodes, in microvolts.
-    truths : list of Truth
+    truths : list of PlayedSource
     n_samples, n_missing : int
         Samples of sources that came, and that are missing between their stamps.
     newest_s : float
@@ -121,7 +113,7 @@ class Feed:
         self._report: dict[str, float] = {}
         self._report_s = -np.inf
         self._news: list[str] = []
-        self.truths: list[Truth] = []
+        self.truths: list[PlayedSource] = []
         self.n_samples = self.n_missing = 0
         self.newest_s = -np.inf
         self.last_news_s = pylsl.local_clock()
@@ -189,9 +181,8 @@ class Feed:
         self._look_due_s = now_s + 1.0
         streams = (s for s in self._resolver.results() if s.type() == SOURCES_TYPE)
         there = {(stream.name(), stream.hostname()) for stream in streams}
-        suffix = stream_name("", "Sources")
-        if len(there) == 1 and (name := there.pop()[0]).endswith(suffix):
-            self.choose(name.removesuffix(suffix))
+        if len(there) == 1 and (stem := stem_of(there.pop()[0])) is not None:
+            self.choose(stem)
 
     def freshness(self, now_s: float) -> Freshness:
         """Say whether what is kept last is true at an LSL time."""
@@ -217,9 +208,9 @@ class Feed:
         news, self._news = self._news, []
         return news
 
-    def truth_at(self, time_s: float) -> Truth | None:
+    def truth_at(self, time_s: float) -> PlayedSource | None:
         """Return the simulated source that is on at a time, where one is known."""
-        return next((t for t in self.truths if t.first_s <= time_s <= t.last_s), None)
+        return next((t for t in self.truths if t.first_stamp <= time_s <= t.last_stamp), None)
 
     def _understand_sources(self, info: pylsl.StreamInfo) -> Service:
         """Read a stream's description and find its head model; runs in a thread."""
@@ -250,11 +241,8 @@ class Feed:
 
     def _begin(self, service: Service) -> None:
         """Set up what is kept and read beside the sources of a service just opened."""
-        head, is_same = service.head, False
-        if self.service is not None:
-            is_same = (
-                service.head is self.service.head and service.sfreq_hz == self.service.sfreq_hz
-            )
+        head, before = service.head, self.service
+        is_same = before is not None and head is before.head and service.sfreq_hz == before.sfreq_hz
         self.service = service
         self.newest_s = self._report_s = -np.inf
         if not is_same:
@@ -325,9 +313,7 @@ class Feed:
         messages = self._events.read_texts(now_s)
         self._news += [EventMessage.from_json(text).text for text, _ in messages]
         for text, _ in self._truth.read_texts(now_s):
-            said = json.loads(text)
-            if "dipole" in said:
-                truth = Truth(said["dipole"], said["first_stamp"], said["last_stamp"])
+            if (truth := PlayedSource.from_json(text)) is not None:
                 self.truths = [*self.truths[-99:], truth]
 
 

@@ -64,8 +64,6 @@ class Follower:
         What ``understand`` returned for it.
     refusal : str
         Why it cannot be read; empty for nothing.
-    n_unstamped : int
-        Samples left out, as their time stamp is not a number.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class Follower:
         self.info: pylsl.StreamInfo | None = None
         self.facts: Any = None
         self.refusal = ""
-        self.n_unstamped = 0
         self._understand = understand
         self._max_samples = max_samples
         self._inlet: pylsl.StreamInlet | None = None
@@ -185,7 +182,6 @@ class Follower:
         stamps = np.asarray(stamps)
         is_timed = np.isfinite(stamps)
         if not is_timed.all():
-            self.n_unstamped += int((~is_timed).sum())
             samples, stamps = samples[is_timed], stamps[is_timed]
         return samples.astype(np.float32, copy=False), stamps
 

@@ -23,11 +23,10 @@ def _held(shape: tuple[int, int]) -> Float:
     return zeros
 
 
-def _extreme(rows: Float) -> Float:
-    """Return the value of largest magnitude in each column, with its sign."""
-    highest, lowest = rows.max(axis=0), rows.min(axis=0)
-    extreme: Float = np.where(highest >= -lowest, highest, lowest)
-    return extreme
+def extreme(highest: Float, lowest: Float) -> Float:
+    """Return the larger of two in magnitude, with its sign."""
+    larger: Float = np.where(highest >= -lowest, highest, lowest)
+    return larger
 
 
 class Ring:
@@ -164,8 +163,9 @@ class SourceHistory:
     def _add_to(self, slot: int, part: Float) -> None:
         """Update peak, means and number of samples of a slot."""
         magnitudes = np.abs(part)
-        self._peak[slot] = _extreme(np.concatenate([self._peak[slot : slot + 1], part]))
-        self._largest[slot] = np.abs(self._peak[slot][self._cortex]).max()
+        peak = self._peak[slot]
+        peak[:] = extreme(np.maximum(peak, part.max(axis=0)), np.minimum(peak, part.min(axis=0)))
+        self._largest[slot] = np.abs(peak[self._cortex]).max()
         n = self._n_in[slot] + len(part)
         for mean, values in ((self._mean[slot], part), (self._mean_magnitude[slot], magnitudes)):
             mean += (values.sum(axis=0) - len(part) * mean) / n
@@ -230,7 +230,8 @@ class SourceHistory:
         newest = self._slots(time_s, 0.0)[-1]
         stamp = float(self._stamp[newest])
         if hold_s:
-            return Shown(_extreme(self._peak[self._slots(time_s, hold_s)]), stamp)
+            peaks = self._peak[self._slots(time_s, hold_s)]
+            return Shown(extreme(peaks.max(axis=0), peaks.min(axis=0)), stamp)
         if smooth_s:
             slots = self._slots(time_s, smooth_s)
             share = self._n_in[slots] / self._n_in[slots].sum()

@@ -47,7 +47,6 @@ class GifRecorder:
         self.is_recording = False
         self._frames: list[Image.Image] = []
         self._started_s = self._due_s = 0.0
-        self._writer: threading.Thread | None = None
         self._written: list[str] = []
 
     def start(self, now_s: float) -> None:
@@ -101,8 +100,7 @@ class GifRecorder:
 
         if frames and path is not None:
             # No daemon: the program waits for it at exit.
-            self._writer = threading.Thread(target=write, args=(path,))
-            self._writer.start()
+            threading.Thread(target=write, args=(path,)).start()
 
     def news(self) -> list[str]:
         """Return messages about files written since the last call."""

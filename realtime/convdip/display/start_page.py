@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from convdip.display.theme import Theme
-from convdip.streams import SOURCES_TYPE, stream_name
+from convdip.streams import SOURCES_TYPE, stem_of, stream_name
 from convdip.terminal import in_flags
 
 COLUMNS = ("stream", "type", "channels", "rate (Hz)", "host")
@@ -103,6 +103,5 @@ class StartPage(QWidget):
 
     def _choose(self, row: int, _: int) -> None:
         name, kind = self._rows[row][:2]
-        suffix = stream_name("", "Sources")
-        if kind == SOURCES_TYPE and name.endswith(suffix):
-            self.chosen.emit(name.removesuffix(suffix), self._rows[row][-1])
+        if kind == SOURCES_TYPE and (stem := stem_of(name)) is not None:
+            self.chosen.emit(stem, self._rows[row][-1])

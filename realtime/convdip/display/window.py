@@ -292,7 +292,7 @@ class Window(QMainWindow):
         self.player.show_time(time_s, now_s, is_stale=freshness.is_stale)
         self._show_state(freshness, now_s)
         if is_slow_turn:
-            self._show_panels(time_s, now_s)
+            self._show_panels(time_s, now_s, is_grey=is_grey)
             self._show_news(now_s)
 
     def _scale_words(self) -> str:
@@ -309,13 +309,12 @@ class Window(QMainWindow):
         is_over = bool(self.feed.quality(now_s).get("overload", 0.0)) and not freshness.is_stale
         self.status.show_state("OVERLOAD" if is_over else freshness.word)
 
-    def _show_panels(self, time_s: float, now_s: float) -> None:
+    def _show_panels(self, time_s: float, now_s: float, *, is_grey: bool) -> None:
         """Show the present numbers, and EEG and regions of the moment that the cortex shows."""
         feed, service = self.feed, self.feed.service
         assert service is not None
         quality = feed.quality(now_s)
         self.status.show_numbers(now_s - time_s, quality, service, feed.n_missing)
-        is_grey = bool(self.cortex.frame and self.cortex.frame.banner)
         eeg_uv, stamps = feed.eeg.between(time_s - eeg.SPAN_S, time_s)
         is_there = len(stamps) and time_s - stamps[-1] < EEG_GAP_S
         self.scalp.show_eeg(

@@ -16,7 +16,7 @@ from convdip.sources.background import background_eeg
 from convdip.sources.patches import cortex_only, patch_dictionary
 from convdip.sources.player import Played, eeg_outlet, play
 from convdip.sources.signs import Signs
-from convdip.streams import truth_info
+from convdip.streams import PlayedSource, truth_info
 
 ORDERS = (2, 5)
 MOMENT_NAM = (5.0, 10.0)
@@ -172,14 +172,12 @@ def play_session(
         while waiting and waiting[0].first < n_sent:
             source = waiting.pop(0)
             first_stamp = stamp - (n_sent - 1 - source.first) / session.sfreq_hz
-            message = {
-                "dipole": source.dipole,
-                "region": source.region,
-                "moment_nam": round(source.moment_nam, 3),
-                "first_stamp": first_stamp,
-                "last_stamp": first_stamp + (source.last - source.first) / session.sfreq_hz,
-            }
-            truth.push_sample([json.dumps(message)], first_stamp)
+            last_stamp = first_stamp + (source.last - source.first) / session.sfreq_hz
+            moment_nam = round(source.moment_nam, 3)
+            message = PlayedSource(
+                source.dipole, source.region, moment_nam, first_stamp, last_stamp
+            )
+            truth.push_sample([message.to_json()], first_stamp)
         if n_sent == len(session.eeg_uv):
             first_stamp = stamp - (n_sent - 1) / session.sfreq_hz
             end = {"n_samples": n_sent, "first_stamp": first_stamp, "last_stamp": stamp}

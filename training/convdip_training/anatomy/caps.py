@@ -26,6 +26,13 @@ def standard_places_m(names: tuple[str, ...]) -> dict[str, Places]:
     return {ch["ch_name"]: ch["loc"][:3] for ch in info["chs"]}
 
 
+def displaced(
+    places_m: dict[str, Places], sd_m: float, rng: np.random.Generator
+) -> dict[str, Places]:
+    """Return electrodes moved at random, each on its own, by so much along each axis."""
+    return {name: at + rng.normal(0, sd_m, 3) for name, at in places_m.items()}
+
+
 def place_electrodes(places_m: dict[str, Places]) -> mne.Info:
     """Return an MNE info of electrodes at positions in head coordinates, metres."""
     info = mne.create_info(list(places_m), sfreq=100.0, ch_types="eeg")

@@ -15,7 +15,7 @@ from convdip.head import Head
 from numpy.typing import NDArray
 
 from convdip_training.anatomy.assemble import assemble_head
-from convdip_training.anatomy.caps import Places, place_electrodes, standard_places_m
+from convdip_training.anatomy.caps import Places, displaced, place_electrodes, standard_places_m
 from convdip_training.anatomy.families import N_PLACES, Family, TrainingFamily
 from convdip_training.anatomy.forward import HEAD_VERSION, solve_forward
 from convdip_training.anatomy.subject import find_subject, own_files
@@ -52,22 +52,23 @@ def training_family(
     """
     rng = np.random.default_rng([seed, 2])
     standard_m = standard_places_m(head.electrodes)
-    places_m = [standard_m] + [
-        {
-            name: at + rng.normal(0, config.electrode_sd_mm * 1e-3, 3)
-            for name, at in standard_m.items()
-        }
-        for _ in range(N_PLACES)
-    ]
+    sd_m = config.electrode_sd_mm * 1e-3
+    places_m = [standard_m, *(displaced(standard_m, sd_m, rng) for _ in range(N_PLACES))]
     solved = []
     for skull_s_m in config.skull_s_m:
         brain, _, scalp = head.conductivity_s_m
         member = replace(head, spacing=config.spacing, conductivity_s_m=(brain, skull_s_m, scalp))
         name = fingerprint(config, head, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(head))
         solved.append(keep_solved(cache, "fine", name, member, standard_m, places_m))
+    family = load_family([places_path for _, places_path in solved], config.skull_s_m)
+    return TrainingFamily(Head.load(solved[0][0]), family)
+
+
+def load_family(places_paths: Sequence[Path], skulls_s_m: Sequence[float]) -> Family:
+    """Return the family of solutions that `keep_solved` has kept, one for each skull."""
     # Mapped, not loaded: at no time are there two copies of a few hundred megabytes.
-    fields = np.stack([np.load(places_path, mmap_mode="r") for _, places_path in solved])
-    return TrainingFamily(Head.load(solved[0][0]), Family(fields, np.log(config.skull_s_m)))
+    fields = np.stack([np.load(path, mmap_mode="r") for path in places_paths])
+    return Family(fields, np.log(skulls_s_m))
 
 
 def keep_solved(

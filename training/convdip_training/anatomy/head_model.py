@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import mne
@@ -31,14 +30,12 @@ def load_or_build_head(config: HeadConfig, cache: Path) -> Head:
     return head
 
 
-def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -> Head:
+def build_head(config: HeadConfig) -> Head:
     """Compute a head model (about two minutes on two cores).
 
     Parameters
     ----------
     config : HeadConfig
-    progress : callable
-        Called with one line before each step.
 
     Raises
     ------
@@ -46,10 +43,10 @@ def build_head(config: HeadConfig, progress: Callable[[str], None] = log.info) -
         If a file of the subject is missing, or an electrode is unknown.
     """
     with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
-        progress(f"head model 1/3: anatomy of {config.subject!r}")
+        log.info("head model 1/3: anatomy of %r", config.subject)
         subject = find_subject(config, Path(scratch))
-        progress("head model 2/3: boundary element model and lead field (a minute or two)")
+        log.info("head model 2/3: boundary element model and lead field (a minute or two)")
         info = place_electrodes(standard_places_m(config.electrodes))
         forward = solve_forward(config, subject, info)
-        progress("head model 3/3: surfaces and atlas")
+        log.info("head model 3/3: surfaces and atlas")
         return assemble_head(config, forward, subject)

@@ -76,7 +76,7 @@ def resampling(head: Head, cortex: Head) -> sparse.csr_array:
     """Return the matrix that resamples sources of a finer cortex to a model's dipoles.
 
     As in the evaluation, a dipole of the model gets the mean of its neighbourhood, so wide that
-    each dipole of the cortex counts for about three of the model's.
+    each dipole of the cortex counts for about three of the model's, and the medial wall nothing.
 
     Returns
     -------
@@ -86,5 +86,5 @@ def resampling(head: Head, cortex: Head) -> sparse.csr_array:
     if cortex is head:
         return sparse.eye_array(head.n_dipoles, dtype=np.float32, format="csr")
     n_nearest = round(3 * cortex.n_dipoles / head.n_dipoles)
-    mean = nearest_mean(cortex.dipoles_m, head.dipoles_m, n_nearest)
+    mean = carry_to(head, cortex, n_nearest)
     return (mean.T * (cortex.n_dipoles / head.n_dipoles)).tocsr().astype(np.float32)

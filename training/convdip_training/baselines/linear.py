@@ -7,18 +7,16 @@ future EEG are unknown; those of simulated EEG are used instead.
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from convdip.bundle import FILES, Bundle, sha256_of
+from convdip.bundle import Bundle
 from convdip.head import Head
+from convdip.machine import versions
 from convdip.sources.simulator import LEAD_IN_S, MOMENT_NAM, ORDERS, SNR, SOURCE_S, simulate_session
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -26,6 +24,7 @@ from onnx import TensorProto, helper
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.lcmv import REGULARISATION, Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
+from convdip_training.bundle_files import write_bundle
 
 log = logging.getLogger(__name__)
 
@@ -112,17 +111,11 @@ def export_linear(bundle: Bundle, erp: Erp, folder: Path, noise: str) -> dict[st
     for name, path in bundles.items():
         log.info("%s: kernel", name)
         contents = {"model.onnx": to_onnx(solvers[name].kernel(erp)), "head.npz": head}
-        path.mkdir(parents=True, exist_ok=True)
-        for file, content in contents.items():
-            (path / file).write_bytes(content)
-        text = json.dumps(_card(name, bundle, noise, contents), indent=2, ensure_ascii=False)
-        (path / "card.json").write_text(f"{text}\n", encoding="utf-8")
+        write_bundle(path, contents, _card(name, bundle, noise))
     return bundles
 
 
-def _card(name: str, bundle: Bundle, noise: str, contents: dict[str, bytes]) -> dict[str, Any]:
-    packages = ("convdip-realtime", "mne", "numpy", "onnx")
-    versions = {package: version(package) for package in packages}
+def _card(name: str, bundle: Bundle, noise: str) -> dict[str, Any]:
     return {
         "name": name,
         "method": METHODS[name],
@@ -131,6 +124,5 @@ def _card(name: str, bundle: Bundle, noise: str, contents: dict[str, bytes]) -> 
         "output": f"sources: {bundle.head.n_dipoles} dipoles, linear, both signs, no scale",
         "noise": noise,
         "head": f"of the model {bundle.name}",
-        "versions": {"python": platform.python_version(), **versions},
-        "sha256": {file: sha256_of(contents[file]) for file in FILES},
+        "versions": versions("convdip-realtime", "mne", "numpy", "onnx"),
     }

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from convdip_training.evaluation.laboratory import Laboratory
 from convdip_training.evaluation.metrics import METRICS, Metric
+from convdip_training.evaluation.pieces import package_versions
 from convdip_training.evaluation.rounding import rounded
-from convdip_training.evaluation.scores import NOTHING, POWERS, Scores, package_versions
+from convdip_training.evaluation.scores import NOTHING, POWERS, Scores
 from convdip_training.evaluation.sets import (
     MULTI,
     ROBUST,

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from convdip.head import Head
 
-from convdip_training.anatomy.caps import standard_places_m
+from convdip_training.anatomy.caps import displaced, standard_places_m
 from convdip_training.anatomy.families import N_PLACES, Family
-from convdip_training.anatomy.family_forward import keep_solved
+from convdip_training.anatomy.family_forward import keep_solved, load_family
 from convdip_training.anatomy.forward import HEAD_VERSION
 from convdip_training.anatomy.subject import own_files
 from convdip_training.cache import fingerprint
@@ -58,8 +58,7 @@ def head_family(experiment: Experiment, skulls_s_m: tuple[float, ...], seed: int
     Each skull that is not in the cache takes over a minute; the AGM's own always is.
     """
     paths = [_solved(experiment, skull_s_m, seed)[1] for skull_s_m in skulls_s_m]
-    fields = np.stack([np.load(path, mmap_mode="r") for path in paths])
-    return Family(fields, np.log(skulls_s_m))
+    return load_family(paths, skulls_s_m)
 
 
 def _solved(experiment: Experiment, skull_s_m: float, seed: int) -> tuple[Path, Path]:
@@ -67,11 +66,8 @@ def _solved(experiment: Experiment, skull_s_m: float, seed: int) -> tuple[Path, 
     config, cache = experiment.config.head, experiment.cache
     rng = np.random.default_rng([seed, 1])
     standard_m = standard_places_m(config.electrodes)
-    cap_m = {name: at + rng.normal(0, ELECTRODE_SD_M, 3) for name, at in standard_m.items()}
-    places_m = [
-        {name: at + rng.normal(0, FAMILY_ELECTRODE_SD_M, 3) for name, at in standard_m.items()}
-        for _ in range(N_PLACES)
-    ]
+    cap_m = displaced(standard_m, ELECTRODE_SD_M, rng)
+    places_m = [displaced(standard_m, FAMILY_ELECTRODE_SD_M, rng) for _ in range(N_PLACES)]
     content = fingerprint(config, skull_s_m, seed, VERSION, HEAD_VERSION, own_files(config))
     member = replace(config, spacing=SPACING, conductivity_s_m=(BRAIN_S_M, skull_s_m, BRAIN_S_M))
     return keep_solved(cache, "agm", content, member, cap_m, places_m)

@@ -13,6 +13,7 @@ from convdip.sources.background import coloured_noise
 from numpy.typing import NDArray
 
 from convdip_training.config import NoiseConfig
+from convdip_training.noise import levelled
 
 # Of the power, averaged over electrodes; the rest is white.
 BRAIN_SHARE = 0.8
@@ -44,12 +45,9 @@ def brain_noise(
         channel SD of each is 1.
     """
     length = round(config.sfreq_hz)
-    baseline = round(config.baseline_s * config.sfreq_hz)
     sessions = [_session(head, config, n_segments * length, rng) for _ in range(n_sessions)]
     segments = np.concatenate(sessions).reshape(-1, length, head.n_electrodes)
-    segments -= segments[:, :baseline].mean(axis=1, keepdims=True)
-    level = segments.std(axis=1).max(axis=1)
-    return np.asarray(segments / level[:, None, None], np.float32)
+    return levelled(segments, config)
 
 
 def _session(

@@ -50,8 +50,7 @@ class HalfCycles:
 
 def occipital_dipoles(head: Head) -> NDArray[np.bool_]:
     """Return which dipoles lie in occipital regions, shape (n_dipoles,)."""
-    names = [name.rsplit("-", 1)[0] for name in head.atlas_names]
-    return np.asarray(np.isin(names, OCCIPITAL)[head.atlas])
+    return head.in_regions(OCCIPITAL)
 
 
 def half_cycles(recording: KnownRecording, head: Head) -> HalfCycles:

@@ -8,6 +8,7 @@ from typing import Any
 from convdip.markdown import markdown_table
 
 from convdip_training.evaluation.known import RESTS, THE_EEG
+from convdip_training.evaluation.numbers import best_of
 
 Table = dict[str, Any]
 
@@ -160,8 +161,7 @@ def _ahead(model: str, shown: list[tuple[str, str, tuple[Measure, ...], Table]])
             if model not in values:
                 continue
             n += 1
-            pick = max if measure.best == "high" else min
-            best = pick(values, key=lambda name: values[name])
+            best = best_of(values, measure.best)
             if values[best] != values[model]:
                 ours, theirs = (measure.cell(methods[name]) for name in (model, best))
                 behind.append([title, measure.title, ours, f"{best} {theirs}"])

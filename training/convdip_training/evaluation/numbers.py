@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from convdip_training.evaluation.aggregate import CALIBRATED
 from convdip_training.evaluation.metrics import METRICS
 
@@ -11,6 +13,11 @@ DIGITS = {
     **{name: 2 for name, metric in METRICS.items() if metric.unit == "a sample"},
     "nmse": 4, "relative_nmse": 2, CALIBRATED: 2,
 }  # fmt: skip
+
+
+def best_of(values: Mapping[str, float], best: str) -> str:
+    """Return whose value is the best, ``high`` or ``low`` ones being so; the first of equals."""
+    return (max if best == "high" else min)(values, key=values.__getitem__)
 
 
 def number(value: float | None, metric: str) -> str:

@@ -63,8 +63,7 @@ class Rhythm:
         """
         allowed = head.is_cortex
         if self.regions:
-            names = [name.rsplit("-", 1)[0] for name in head.atlas_names]
-            allowed = allowed & np.isin(names, self.regions)[head.atlas]
+            allowed = allowed & head.in_regions(self.regions)
         if not allowed.any():
             raise ConfigError(
                 f"no dipole lies in {', '.join(self.regions) or 'cortex'}, where {self.name} comes "

@@ -6,7 +6,7 @@ from typing import Any
 
 from convdip.markdown import markdown_table
 
-from convdip_training.evaluation.methods import RANDOM_MAP, ZERO_MAP
+from convdip_training.evaluation.numbers import best_of
 from convdip_training.evaluation.ongoing_methods import LCMV_REGULARISATION
 from convdip_training.evaluation.ongoing_metrics import (
     COLUMNS,
@@ -18,10 +18,10 @@ from convdip_training.evaluation.ongoing_metrics import (
     WINDOWS_S,
     map_column,
 )
+from convdip_training.evaluation.scores import NOTHING
 
 Table = dict[str, Any]
 
-NOTHING = (RANDOM_MAP, ZERO_MAP)
 GROUPED = ("auc_1s", "average_precision_1s", "region_1s", "envelope", "leakage")
 DIGITS = {"mm": 1, "%": 0}
 
@@ -51,7 +51,6 @@ def _behind(methods: Table, model: str) -> str:
     """Say in which metrics a rival's mean is better than the model's."""
     ahead = []
     for column, metric in COLUMNS.items():
-        pick = max if metric.best == "high" else min
         means = {
             name: row[column]["mean"]
             for name, row in methods.items()
@@ -59,7 +58,7 @@ def _behind(methods: Table, model: str) -> str:
         }
         if model not in means:
             continue
-        best = pick(means, key=lambda name: means[name])
+        best = best_of(means, metric.best)
         if means[best] != means[model]:
             ours, theirs = (_number(means[name], column) for name in (model, best))
             ahead.append(f"{_title(column)}: {best} {theirs}, {model} {ours}")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import convdip
-import joblib
 import numpy as np
 from convdip.bundle import FILES
 from convdip.head import Head
-from convdip.machine import n_cores
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from convdip_training.anatomy.resample import nearest_mean, to_model
-from convdip_training.cache import fingerprint, write_whole
-from convdip_training.evaluation.aggregate import Table, statistics_of
+from convdip_training.cache import fingerprint
+from convdip_training.evaluation.aggregate import SMALLEST_GROUP, Table, statistics_of
 from convdip_training.evaluation.alternative import N_NEIGHBOURS
 from convdip_training.evaluation.laboratory import Laboratory, Plan, laboratory
 from convdip_training.evaluation.ongoing import (
@@ -33,10 +29,14 @@ from convdip_training.evaluation.ongoing import (
 )
 from convdip_training.evaluation.ongoing_methods import OngoingMethods, filtered, ongoing_names
 from convdip_training.evaluation.ongoing_metrics import COLUMNS, OngoingScorer, OngoingTruth
+from convdip_training.evaluation.pieces import (
+    chunks,
+    code_files,
+    in_processes,
+    kept,
+    package_versions,
+)
 from convdip_training.evaluation.rounding import rounded
-from convdip_training.evaluation.scores import package_versions
-
-log = logging.getLogger(__name__)
 
 Float = NDArray[np.float64]
 
@@ -46,7 +46,6 @@ N_SOURCES = (1, 4)
 SNR = (0.5, 5.0)
 CHUNK = 4
 FACTS = ("rhythm", "n_sources", "n_groups", "snr")
-SMALLEST_GROUP = 5
 
 
 class OngoingSet:
@@ -96,16 +95,10 @@ def score_ongoing(plan: Plan) -> OngoingScores:
     """Score all methods on the set, in one process per core."""
     _ = laboratory(plan).alternative  # made once, before the processes start
     n = N_QUICK if plan.quick else N_RECORDINGS
-    jobs = [(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
+    jobs = [(plan, *piece) for piece in chunks(n, CHUNK)]
     pieces = []
-    with (
-        joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1),
-        tqdm(total=n, unit="recording", desc="ongoing EEG", mininterval=1) as bar,
-    ):
-        work = joblib.Parallel(return_as="generator")(
-            joblib.delayed(_score_kept)(plan, *job) for job in jobs
-        )
-        for (first, last), piece in zip(jobs, work, strict=True):
+    with tqdm(total=n, unit="recording", desc="ongoing EEG", mininterval=1) as bar:
+        for (_, first, last), piece in zip(jobs, in_processes(_score_kept, jobs), strict=True):
             pieces.append(piece)
             bar.update(last - first)
     values, facts = (np.concatenate([p[name] for p in pieces]) for name in ("values", "facts"))
@@ -121,19 +114,19 @@ def _score_kept(plan: Plan, first: int, last: int) -> dict[str, Float]:
     The rivals' are kept separately, so that another model of the same head reuses them.
     """
     here = laboratory(plan)
-    parts = [
-        _kept(here, first, last, is_model, files)
-        for is_model, files in ((True, FILES), (False, ("head.npz",)))
-    ]
-    values = np.concatenate([part["values"] for part in parts], axis=1)
-    return {"values": values, "facts": parts[0]["facts"]}
+    names = ongoing_names(here.bundle)
+    model = _kept(here, first, last, names[:1], FILES)
+    rivals = _kept(here, first, last, names[1:], ("head.npz",))
+    values = np.concatenate([model["values"], rivals["values"]], axis=1)
+    return {"values": values, "facts": model["facts"]}
 
 
 def _kept(
-    here: Laboratory, first: int, last: int, is_model: bool, files: tuple[str, ...]
+    here: Laboratory, first: int, last: int, names: list[str], files: tuple[str, ...]
 ) -> dict[str, Float]:
+    """Score some of the methods; their scores hold for all bundles with the same ``files``."""
     content = fingerprint(
-        is_model,
+        names,
         {name: here.bundle.card["sha256"][name] for name in files},
         here.alternative.lead_field,
         here.plan.seed,
@@ -142,30 +135,16 @@ def _kept(
         _code(),
     )
     path = here.plan.cache / "ongoing" / f"{first:04d}-{content}.npz"
-    if not path.is_file():
-        scored = _score(here, first, last, is_model)
-        write_whole(path, lambda unfinished: np.savez(unfinished, allow_pickle=False, **scored))
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+    return kept(path, partial(_score, here, first, last, names))
 
 
 @cache
 def _code() -> list[Path]:
-    """Return the source files that scores depend on."""
-    own, live = Path(__file__).parent, Path(convdip.__file__).parent
-    names = ("ongoing", "ongoing_methods", "ongoing_metrics", "ongoing_scores", "metrics")
-    return sorted(
-        [
-            *(own / f"{name}.py" for name in (*names, "as_live", "alternative")),
-            *(
-                live / "live" / f"{name}.py"
-                for name in ("imager", "topography", "scale", "network")
-            ),
-            *(live / "sources" / f"{name}.py" for name in ("patches", "background")),
-            *(own.parent / "baselines").glob("*.py"),
-            *(own.parent / "anatomy").glob("*.py"),
-        ]
-    )
+    names = (
+        "ongoing", "ongoing_methods", "ongoing_metrics", "ongoing_scores", "metrics", "as_live",
+        "alternative",
+    )  # fmt: skip
+    return code_files(names, ("patches", "background"))
 
 
 @cache
@@ -176,10 +155,8 @@ def _tools(plan: Plan) -> tuple[OngoingSet, OngoingMethods, OngoingScorer]:
     return samples, OngoingMethods(here.bundle), OngoingScorer(here.head)
 
 
-def _score(here: Laboratory, first: int, last: int, is_model: bool) -> dict[str, Float]:
+def _score(here: Laboratory, first: int, last: int, names: list[str]) -> dict[str, Float]:
     recordings, methods, score = _tools(here.plan)
-    all_names = ongoing_names(here.bundle)
-    names = all_names[:1] if is_model else all_names[1:]
     values, facts = [], []
     for i in range(first, last):
         ongoing = recordings[i]
@@ -210,8 +187,7 @@ def truth_of(ongoing: Ongoing, cortex: Head, head: Head) -> OngoingTruth:
         The model's.
     """
     transform = nearest_mean(cortex.dipoles_m, head.dipoles_m, N_NEIGHBOURS)
-    signs = np.sign(ongoing.maps.sum(axis=1, keepdims=True))
-    maps = signs * to_model(np.abs(ongoing.maps), transform)
+    maps = to_model(ongoing.maps, transform).astype(float)
     courses = band_pass(ongoing.courses, ongoing.rhythm.band_hz, ongoing.sfreq_hz)
     return OngoingTruth(maps, courses)
 

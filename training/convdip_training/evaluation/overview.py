@@ -55,7 +55,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
         for ax, values in zip(axes[row, 1:], (frame.moments_nam[row], truth[row]), strict=True):
             ax.imshow(draw(values, hemisphere))
             ax.axis("off")
-        found = int(np.abs(frame.moments_nam[row]).argmax())
+        found = int(head.strongest(frame.moments_nam[row]))
         distance_mm = np.linalg.norm(head.dipoles_m[found] - head.dipoles_m[seeds[row]]) * 1e3
         fit = frame.goodness_of_fit[row]
         axes[row, 1].set_title(

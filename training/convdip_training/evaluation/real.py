@@ -292,7 +292,7 @@ def image_real(
             "methods": {},
         }
         for name, values in map_of.items():
-            at = int(np.where(head.is_cortex, np.abs(values), 0.0).argmax())
+            at = int(head.strongest(values))
             fit = scale_to_eeg(values[None].astype(np.float32), eeg, head.lead_field)[1][0]
             region = head.atlas_names[head.atlas[at]]
             entry: dict[str, Any] = {

@@ -13,7 +13,7 @@ from convdip.markdown import markdown_table
 from convdip_training.evaluation.aggregate import CALIBRATED, COLUMNS, GROUP_TITLES
 from convdip_training.evaluation.known_report import known_sections
 from convdip_training.evaluation.metrics import METRICS
-from convdip_training.evaluation.numbers import number, p_value, signed
+from convdip_training.evaluation.numbers import best_of, number, p_value, signed
 from convdip_training.evaluation.ongoing_report import ongoing_sections
 from convdip_training.evaluation.paper import against_the_paper
 from convdip_training.evaluation.scores import NOTHING, POWERS
@@ -180,9 +180,8 @@ def where_behind(table: Table) -> str:
                 if model not in means or len(means) < 2:
                     continue
                 compared[metric] += 1
-                pick = max if METRICS[metric].best == "high" else min
-                best = pick(means, key=lambda method: means[method])
-                if best != model and means[best] != means[model]:
+                best = best_of(means, METRICS[metric].best)
+                if means[best] != means[model]:
                     ours, theirs = (
                         f"{number(row['mean'], metric)} ({number(row['median'], metric)})"
                         for row in (group["methods"][name][metric] for name in (model, best))

@@ -6,28 +6,34 @@ They are kept in pieces, so that an interrupted evaluation resumes where it stop
 from __future__ import annotations
 
 import logging
-import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import convdip
-import joblib
 import numpy as np
-import onnxruntime as ort
 from convdip.bundle import FILES
 from convdip.live.topography import sphere_centre
-from convdip.machine import n_cores
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from convdip_training.cache import fingerprint, write_whole
+from convdip_training.cache import fingerprint
 from convdip_training.evaluation.laboratory import HELD_OUT, Laboratory, Plan, laboratory
-from convdip_training.evaluation.methods import FREE_LCMV, GIVE_NO_MOMENTS, RANDOM_MAP, ZERO_MAP
+from convdip_training.evaluation.methods import (
+    FREE_LCMV,
+    GIVE_NO_MOMENTS,
+    RANDOM_MAP,
+    ZERO_MAP,
+    method_names,
+)
 from convdip_training.evaluation.metrics import METRICS, normalised, relative_nmse
+from convdip_training.evaluation.pieces import (
+    chunks,
+    code_files,
+    in_processes,
+    kept,
+    package_versions,
+)
 from convdip_training.evaluation.sets import SetConfig
 
 log = logging.getLogger(__name__)
@@ -90,26 +96,17 @@ def score_all(plan: Plan) -> list[Scores]:
                 plan.data,
                 "" if here.held_out else "; using synthetic noise",
             )
-    names = [*here.methods, *NOTHING]
-    jobs = [
-        (config, first, min(first + CHUNK, n))
-        for config, n in plan.sets.items()
-        for first in range(0, n, CHUNK)
-    ]
+    _ = here.methods  # may solve a lead field: once, before the processes start
+    names = [*method_names(here.bundle, plan.quick), *NOTHING]
+    jobs = [(plan, config, *piece) for config, n in plan.sets.items() for piece in chunks(n, CHUNK)]
     pieces: dict[str, list[dict[str, Any]]] = {config.name: [] for config in plan.sets}
     n_samples = sum(plan.sets.values())
     with tqdm(total=n_samples, unit="sample", desc="evaluation", mininterval=1) as bar:
-        for (config, first, last), piece in zip(jobs, _run(plan, jobs), strict=True):
+        done = in_processes(_score_kept, jobs)
+        for (_, config, first, last), piece in zip(jobs, done, strict=True):
             pieces[config.name].append(piece)
             bar.update(last - first)
     return [_joined(config, names, pieces[config.name]) for config in plan.sets]
-
-
-def _run(plan: Plan, jobs: list[tuple[SetConfig, int, int]]) -> Iterator[dict[str, Any]]:
-    # One thread a process: more would fight for the cores, and round sums differently.
-    with joblib.parallel_config("loky", n_jobs=n_cores(), inner_max_num_threads=1):
-        work = joblib.Parallel(return_as="generator")
-        yield from work(joblib.delayed(_score_kept)(plan, *job) for job in jobs)
 
 
 def _joined(config: SetConfig, methods: list[str], pieces: list[dict[str, Any]]) -> Scores:
@@ -125,7 +122,7 @@ def _score_kept(plan: Plan, config: SetConfig, first: int, last: int) -> dict[st
     The baseline methods' are kept separately, so that another model of the same head reuses them.
     """
     here = laboratory(plan)
-    names = [*here.methods, *NOTHING]
+    names = [*method_names(here.bundle, plan.quick), *NOTHING]
     model = _kept(here, config, first, last, names[:1], FILES)
     baselines = _kept(here, config, first, last, names[1:], ("head.npz",))
     both = {
@@ -156,42 +153,16 @@ def _kept(
         _code(),
     )
     path = here.plan.cache / "evaluation" / f"{config.name}-{first:04d}-{content}.npz"
-    if not path.is_file():
-        scored = _score(here, config, first, last, names)
-        write_whole(path, lambda unfinished: np.savez(unfinished, allow_pickle=False, **scored))
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
+    return kept(path, partial(_score, here, config, first, last, names))
 
 
 @cache
 def _code() -> list[Path]:
-    """Return the source files that scores depend on."""
-    own, live = Path(__file__).parent, Path(convdip.__file__).parent
     names = (
         "scores", "laboratory", "metrics", "sets", "brain_noise", "methods", "as_live",
         "alternative",
     )  # fmt: skip
-    return sorted(
-        [
-            *(own / f"{name}.py" for name in names),
-            *(
-                live / "live" / f"{name}.py"
-                for name in ("imager", "topography", "scale", "network")
-            ),
-            live / "sources" / "patches.py",
-            *(own.parent / "baselines").glob("*.py"),
-            *(own.parent / "anatomy").glob("*.py"),
-        ]
-    )
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that scores depend on."""
-    return {
-        "python": platform.python_version(),
-        "onnxruntime": ort.__version__,
-        **{name: version(name) for name in ("mne", "numpy", "scipy", "scikit-learn", "pot")},
-    }
+    return code_files(names, ("patches",))
 
 
 def _score(

@@ -248,9 +248,18 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
     noise : ndarray, shape (n_segments, n_times, n_electrodes)
     """
     whitener = whitening_matrix(noise, LEAST_VARIANCE)
+    network = blank_matched(config, head, len(whitener))
+    # From the image back to the electrodes, and on.
+    network.whitening.set_weights([(whitener @ np.linalg.pinv(head.interpolation)).T])
+    set_filters(network, config, head, whitener)
+    return network
+
+
+def blank_matched(config: NetworkConfig, head: Head, n_whitened: int) -> keras.Model:
+    """Return the network of a head's size, with neither whitening nor filters set."""
     network = MatchedConvDip(
         head.n_dipoles,
-        len(whitener),
+        n_whitened,
         config.n_hidden,
         config.n_layers,
         config.rank,
@@ -260,9 +269,6 @@ def build_matched(config: NetworkConfig, head: Head, noise: Float) -> keras.Mode
         name="convdip",
     )
     network({"topography": np.zeros((1, *SHAPE, 1), np.float32)})
-    # From the image back to the electrodes, and on.
-    network.whitening.set_weights([(whitener @ np.linalg.pinv(head.interpolation)).T])
-    set_filters(network, config, head, whitener)
     return network
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from convdip_training.config import HeadConfig, TrainingConfig, config_of_card
-from convdip_training.networks.matched import build_matched, set_filters
+from convdip_training.networks.matched import blank_matched, set_filters
 
 Float = NDArray[np.float32]
 
@@ -65,7 +65,7 @@ def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
     return replace(full, name=name, head=head, fit=shorter, start=start)
 
 
-def transferred(bundle: Bundle, config: TrainingConfig, head: Head, noise: Float) -> keras.Model:
+def transferred(bundle: Bundle, config: TrainingConfig, head: Head) -> keras.Model:
     """Return a bundle's network with its output replaced for another head.
 
     Parameters
@@ -75,9 +75,9 @@ def transferred(bundle: Bundle, config: TrainingConfig, head: Head, noise: Float
         From `transfer_config`.
     head : Head
         The new head.
-    noise : ndarray, shape (n_segments, n_times, n_electrodes)
     """
-    network = build_matched(config.network, head, noise)
+    whitening = stored_weight(bundle, "whitening/kernel")
+    network = blank_matched(config.network, head, whitening.shape[1])
     scores = network.scores
     own = {weight_name(weight) for weight in scores.weights}
     for weight in network.weights:
@@ -87,7 +87,6 @@ def transferred(bundle: Bundle, config: TrainingConfig, head: Head, noise: Float
     for weight in (scores.embedding, scores.bias):
         weight.assign(stored_weight(bundle, weight_name(weight))[nearest])
     # The filters match the new head's topographies, whitened as the old network whitens EEG.
-    whitening = stored_weight(bundle, weight_name(network.whitening.kernel))
     whitener = whitening.T.astype(float) @ head.interpolation.astype(float)
     set_filters(network, config.network, head, whitener)
     return network

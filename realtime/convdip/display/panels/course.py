@@ -6,6 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 
+from convdip.display.history import extreme
 from convdip.display.limits import round_up
 from convdip.display.panels.plot import Float, TimePlot, set_curves
 from convdip.display.theme import Theme
@@ -70,8 +71,7 @@ class RegionCourse(TimePlot):
         if len(stamps):
             # The largest of neighbours, so that no peak falls between two points.
             starts = np.arange(0, len(stamps), max(1, len(stamps) // N_DRAWN))
-            drawn, lowest = (f.reduceat(means_nam, starts) for f in (np.maximum, np.minimum))
-            drawn = np.where(-lowest > drawn, lowest, drawn)
+            drawn = extreme(*(f.reduceat(means_nam, starts) for f in (np.maximum, np.minimum)))
             x = (stamps[starts] - end_s).astype(np.float32)
             set_curves(self._curve, x, drawn[None].astype(np.float32))
         largest = float(np.abs(np.nan_to_num(means_nam)).max(initial=0.0))
