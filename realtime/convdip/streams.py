@@ -1,7 +1,7 @@
 """The LSL streams: names, types and metadata, written and read in one place.
 
 An EEG stream comes in; ``NAME-Sources``, ``NAME-Quality`` and ``NAME-Events`` go out, and the
-simulator adds ``NAME-Truth``. Descriptions follow the XDF conventions
+simulator adds ``NAME-Truth``, a replay ``NAME-Markers``. Descriptions follow the XDF conventions
 (``channels/channel/{label, unit, type, location}``). docs/streams.md specifies them for others.
 """
 
@@ -61,8 +61,8 @@ class Event(StrEnum):
     STOP = "stop"
 
 
-def stream_name(stem: str, which: Literal["Sources", "Quality", "Events", "Truth"]) -> str:
-    """Return the name of one of a service's streams.
+def stream_name(stem: str, which: Literal["Sources", "Quality", "Events", "Truth", "Markers"]) -> str:
+    """Return the name of one of the streams that share a stem.
 
     Examples
     --------
@@ -122,23 +122,66 @@ def eeg_info(name: str, labels: Sequence[str], rate_hz: float, source_id: str) -
     return info
 
 
-def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
-    """Read labels and units from an EEG stream's metadata.
+@dataclass(frozen=True)
+class Channel:
+    """What a channel says of itself; empty where it does not.
+
+    Attributes
+    ----------
+    label, unit, type : str
+    scaling_factor : str
+        Units in one step of an integer.
+    """
+
+    label: str = ""
+    unit: str = ""
+    type: str = ""
+    scaling_factor: str = ""
+
+    @property
+    def is_eeg(self) -> bool:
+        """Whether it is EEG as far as it says: a type counts where one is stated."""
+        return self.type.lower() in ("", "eeg")
+
+
+def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ...]:
+    """Read the channels of a stream's description, live or from a file.
 
     Both common layouts are understood: ``channels/channel`` and ``channel`` alone, ``label`` and
-    ``name``.
+    ``name``. Channels without a description are empty.
+
+    Parameters
+    ----------
+    desc : Element
+    n_channels : int
+        How many the stream has.
     """
-    desc = _desc(info)
-    channels = desc.findall("channels/channel") or desc.findall("channel")
-    n = info.channel_count()
-    labels = [(c.findtext("label") or c.findtext("name") or "").strip() for c in channels]
-    units = [(c.findtext("unit") or "").strip() for c in channels]
+
+    def text(node: ElementTree.Element, *keys: str) -> str:
+        return next((t.strip() for key in keys if (t := node.findtext(key))), "")
+
+    nodes = desc.findall("channels/channel") or desc.findall("channel")
+    described = [
+        Channel(
+            text(node, "label", "name"),
+            text(node, "unit"),
+            text(node, "type"),
+            text(node, "scaling_factor"),
+        )
+        for node in nodes[:n_channels]
+    ]
+    return (*described, *[Channel()] * (n_channels - len(described)))
+
+
+def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
+    """Read labels and units from an EEG stream's metadata."""
+    channels = channels_of(_desc(info), info.channel_count())
     return EegDescription(
         name=info.name(),
         source_id=info.source_id(),
         hostname=info.hostname(),
-        labels=tuple(labels[:n] + [""] * (n - len(labels))),
-        units=tuple(units[:n] + [""] * (n - len(units))),
+        labels=tuple(channel.label for channel in channels),
+        units=tuple(channel.unit for channel in channels),
         sfreq_hz=info.nominal_srate(),
     )
 
@@ -325,6 +368,11 @@ def read_quality(row: Sequence[float]) -> dict[str, float]:
 def events_info(stem: str) -> pylsl.StreamInfo:
     """Describe ``<stem>-Events``."""
     return _markers_info(stream_name(stem, "Events"), f"convdip-{stem}-events")
+
+
+def markers_info(stem: str, source_id: str) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Markers``, the annotations of a replayed recording."""
+    return _markers_info(stream_name(stem, "Markers"), source_id)
 
 
 def truth_info(stem: str, source_id: str) -> pylsl.StreamInfo:
