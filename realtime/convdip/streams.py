@@ -61,7 +61,9 @@ class Event(StrEnum):
     STOP = "stop"
 
 
-def stream_name(stem: str, which: Literal["Sources", "Quality", "Events", "Truth", "Markers"]) -> str:
+def stream_name(
+    stem: str, which: Literal["Sources", "Quality", "Events", "Truth", "Markers"]
+) -> str:
     """Return the name of one of the streams that share a stem.
 
     Examples
