@@ -239,9 +239,13 @@ def replay(
     loop: Flag = False,
     speed: float = 1.0,
     unit: str | None = None,
+    stream: str | None = None,
+    clients: int = 1,
     json_: Json = False,
 ) -> int:
     """Play a recording as an LSL EEG stream in microvolts, once a client listens.
+
+    Its annotations are published as the marker stream NAME-Markers.
 
     Example: convdip replay recording.edf --name MyAmplifier --loop
 
@@ -256,13 +260,27 @@ def replay(
     speed : float
         2 plays twice as fast, at twice the sampling rate.
     unit : str
-        Unit of the file's numbers, where the file does not state it or MNE assumes volts.
+        Unit of the numbers stored in the file, instead of what the file states.
+    stream : str
+        Name, source id or number of the EEG stream in an XDF file that has several.
+    clients : int
+        Start once so many clients listen to the EEG.
     json_ : bool
         Print what was sent as a JSON object at the end.
     """
     from convdip.sources.replay import replay_recording
 
-    played = replay_recording(file, name, loop, speed, unit, stop_on_signal(), _rare_status())
+    played = replay_recording(
+        file,
+        name,
+        loop=loop,
+        speed=speed,
+        unit=unit,
+        stream=stream,
+        clients=clients,
+        stop=stop_on_signal(),
+        on_status=_rare_status(),
+    )
     print(json.dumps(asdict(played)) if json_ else f"\nstopped: {played.n_samples} samples sent")
     return 0
 

@@ -6,7 +6,7 @@ import pylsl
 import pytest
 from convdip.errors import RecordingError
 from convdip.live.sender import resolve
-from convdip.sources.replay import read_recording
+from convdip.sources.recordings import read_recording
 
 
 @pytest.mark.parametrize(

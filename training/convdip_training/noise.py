@@ -18,7 +18,7 @@ from convdip.head import Head
 from convdip.live.montage import match_montage
 from convdip.live.topography import input_matrices
 from convdip.sources.background import background_eeg
-from convdip.sources.replay import read_recording
+from convdip.sources.recordings import read_recording
 from numpy.typing import NDArray
 
 from convdip_training.cache import fingerprint, write_whole

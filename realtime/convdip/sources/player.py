@@ -11,6 +11,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.sources.clients import wait_for_clients
 from convdip.streams import eeg_info
 
 # Samples due within this time are sent together; below 1 / BLOCK_S Hz, one by one.
@@ -50,11 +51,12 @@ def play(
     rate_hz: float,
     *,
     loop: bool = False,
+    n_clients: int = 1,
     stop: Callable[[], bool] = lambda: False,
     on_sample: Callable[[int, float], None] = lambda n_sent, stamp: None,
     on_status: Callable[[str], None] = lambda line: None,
 ) -> Played:
-    """Send samples in real time, each no earlier than its time stamp, once somebody listens.
+    """Send samples in real time, each no earlier than its time stamp, once clients listen.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def play(
         Samples a second; faster than recorded to replay faster.
     loop : bool
         Start again at the end, until stopped.
+    n_clients : int
+        How many to wait for.
     stop : callable
         Ends the playing when true.
     on_sample : callable
@@ -72,9 +76,7 @@ def play(
     on_status : callable
         Gets one line a second.
     """
-    on_status("waiting for a client")
-    while not outlet.wait_for_consumers(0.2) and not stop():
-        pass
+    wait_for_clients(outlet, n_clients, stop, on_status)
     n_times = len(samples_uv)
     block = max(1, int(BLOCK_S * rate_hz))
     start = pylsl.local_clock() + 1 / rate_hz

@@ -10,7 +10,7 @@ import numpy as np
 from convdip.head import Head
 from convdip.live.montage import match_montage
 from convdip.live.topography import input_matrices
-from convdip.sources.replay import read_recording
+from convdip.sources.recordings import read_recording
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
