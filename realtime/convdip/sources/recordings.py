@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def read_recording(
     path: Path, unit: str | None = None, stream: str | None = None
 ) -> mne.io.BaseRaw:
-    """Read a recording; EEG is in volts, under 10-05 names where the channels have one.
+    """Read a recording; EEG is in volts, channels are named as in the file.
 
     Parameters
     ----------

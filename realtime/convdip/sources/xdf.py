@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -121,8 +122,12 @@ def read_xdf(
 def _load(path: Path) -> list[XdfStream]:
     import pyxdf
 
-    with _damage_said(path):
-        loaded, _ = pyxdf.load_xdf(str(path), verbose=False)
+    open_file = gzip.open if path.suffix.lower() in (".xdfz", ".gz") else open
+    with open_file(path, "rb") as file, _damage_said(path):
+        if file.read(4) != b"XDF:":
+            raise ValueError("it does not begin as an XDF file does")
+        file.seek(0)
+        loaded, _ = pyxdf.load_xdf(file, verbose=False)
     return [_described(stream) for stream in loaded]
 
 
