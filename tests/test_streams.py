@@ -13,6 +13,7 @@ from convdip.streams import (
     Provenance,
     eeg_info,
     events_info,
+    markers_info,
     quality_info,
     read_eeg,
     read_quality,
@@ -99,4 +100,5 @@ def test_each_stream_has_a_name_of_its_own():
     assert stream_name("Lab", "Quality") == quality_info("Lab", "Amp").name()
     assert stream_name("Lab", "Events") == events_info("Lab").name()
     assert stream_name("Lab", "Truth") == truth_info("Lab", "x").name()
+    assert stream_name("Lab", "Markers") == markers_info("Lab", "x").name()
     assert events_info("Lab").channel_format() == pylsl.cf_string

@@ -1,5 +1,6 @@
 """Recorded streams are understood as the live streams would be."""
 
+import gzip
 import logging
 
 import numpy as np
@@ -39,6 +40,15 @@ def test_layouts_and_types_are_those_of_live_streams(xdf, numbers, tag, flat, ki
     raw = read_recording(xdf(other, eeg(numbers, desc, type=kind)))
     assert raw.ch_names == LABELS
     np.testing.assert_allclose(raw.get_data(), numbers.T * 1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["session.xdfz", "session.xdf.gz"])
+def test_a_compressed_file_reads_the_same(xdf, numbers, channels, tmp_path, name):
+    path = xdf(eeg(numbers, channels(["uV"] * 4)))
+    (tmp_path / name).write_bytes(gzip.compress(path.read_bytes()))
+    np.testing.assert_array_equal(
+        read_recording(tmp_path / name).get_data(), read_recording(path).get_data()
+    )
 
 
 def test_a_channel_counts_as_what_it_says_it_is(xdf, numbers):

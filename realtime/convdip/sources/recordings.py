@@ -130,32 +130,36 @@ def _to_volts(raw: Any, path: Path, unit: str | None) -> None:
     if not raw.n_times:
         raise RecordingError("it has no samples")
     eeg = [i for i, kind in enumerate(raw.get_channel_types()) if kind == "eeg"]
+    factors = _corrections(raw, path, unit, eeg)
+    for factor in set(factors.values()):
+        if not np.isclose(factor, 1, rtol=1e-9):
+            picks = [index for index in factors if factors[index] == factor]
+            raw.apply_function(lambda x, by=factor: x * by, picks=picks, verbose="error")
+    if unknown := [raw.ch_names[index] for index in eeg if index not in factors]:
+        log.info("%s: left out, for want of a known unit: %s", path.name, ", ".join(unknown))
+        raw.drop_channels(unknown)
+
+
+def _corrections(raw: Any, path: Path, unit: str | None, eeg: list[int]) -> dict[int, float]:
+    """Return the factors from what the reader returned to volts, by channel."""
     stored = stored_channels(raw, path)
     if stored is None:
         if unit is None:
             _check_level(raw)
-            return
+            return dict.fromkeys(eeg, 1.0)
         log.warning(
             "%s: its format states no unit; what MNE returns is taken as numbers in %s",
             path.name,
             unit,
         )
-        volts, made = dict.fromkeys(eeg, volts_per_unit(unit)), dict.fromkeys(eeg, 1.0)
+        return dict.fromkeys(eeg, volts_per_unit(unit))
+    if unit is not None:
+        volts = dict.fromkeys(eeg, volts_per_unit(unit))
     else:
-        made = {index: stored[index].factor for index in eeg}
-        if unit is not None:
-            volts = dict.fromkeys(eeg, volts_per_unit(unit))
-        else:
-            labels, units = [raw.ch_names[i] for i in eeg], [stored[i].unit for i in eeg]
-            known = known_units(labels, units, _electrodes())
-            volts = {eeg[place]: factor for place, factor in known.items()}
-    for factor in {volts[index] / made[index] for index in volts}:
-        if not np.isclose(factor, 1, rtol=1e-9):
-            picks = [index for index in volts if volts[index] / made[index] == factor]
-            raw.apply_function(lambda x, by=factor: x * by, picks=picks, verbose="error")
-    if unknown := [raw.ch_names[index] for index in eeg if index not in volts]:
-        log.info("%s: left out, for want of a known unit: %s", path.name, ", ".join(unknown))
-        raw.drop_channels(unknown)
+        labels, units = [raw.ch_names[i] for i in eeg], [stored[i].unit for i in eeg]
+        known = known_units(labels, units, _electrodes())
+        volts = {eeg[place]: factor for place, factor in known.items()}
+    return {index: factor / stored[index].factor for index, factor in volts.items()}
 
 
 def _check_level(raw: Any) -> None:
