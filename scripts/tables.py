@@ -18,8 +18,11 @@ from convdip.bench.measure import Line
 from convdip.bench.report import to_table
 from convdip.bundle import DEFAULT_MODEL
 from convdip.markdown import markdown_table
+from convdip_training.evaluation.known_report import HALF_CYCLES, MOVEMENT, Measure
+from convdip_training.evaluation.known_report import TARGETS as ALPHA_TARGETS
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.numbers import best_of
+from convdip_training.evaluation.ongoing_metrics import COLUMNS
 from convdip_training.evaluation.paper import MODEL, PAPER
 from convdip_training.evaluation.scores import NOTHING
 
@@ -59,35 +62,31 @@ SET_TITLES = {
     "recorded-noise-multi": "1–10 sources in recorded noise",
 }
 SIGNED = "-signed"
-# Set, metric, statistic and what was aimed at; None: no baseline method is better.
+# Set, metric and what was aimed at, of means; None: no baseline method is better.
 TARGETS = (
-    ("single-signed", "auc", "mean", 0.988),
-    ("single-signed", "average_precision", "mean", 0.78),
-    ("single-signed", "peak_error", "mean", 8.6),
-    ("single-signed", "emd", "mean", None),
-    ("multi-signed", "auc", "mean", 0.847),
-    ("multi-signed", "average_precision", "mean", 0.54),
-    ("multi-signed", "found", "mean", 60.0),
-    ("multi-signed", "ghosts", "mean", 0.6),
-    ("multi-signed", "emd", "mean", None),
-    ("single", "auc", "mean", 0.985),
-    ("multi", "auc", "mean", 0.83),
+    ("single-signed", "auc", 0.988),
+    ("single-signed", "average_precision", 0.78),
+    ("single-signed", "peak_error", 8.6),
+    ("single-signed", "emd", None),
+    ("multi-signed", "auc", 0.847),
+    ("multi-signed", "average_precision", 0.54),
+    ("multi-signed", "found", 60.0),
+    ("multi-signed", "ghosts", 0.6),
+    ("multi-signed", "emd", None),
+    ("single", "auc", 0.985),
+    ("multi", "auc", 0.83),
 )
-# Of the release whose sources were all positive: for evaluations that have no other sets.
-EARLIER_TARGETS = (
-    ("single", "auc", "mean", 0.985),
-    ("single", "average_precision", "mean", None),
-    ("single", "emd", "mean", None),
-    ("single", "peak_error", "mean", 5.5),
-    ("single", "relative_nmse", "median", 0.35),
-    ("multi", "auc", "mean", 0.88),
-    ("multi", "average_precision", "mean", None),
-    ("multi", "emd", "mean", None),
-    ("multi", "maxima_error", "mean", 24.0),
-    ("multi", "found", "mean", 73.0),
-    ("multi", "ghosts", "mean", 0.55),
-    ("multi", "relative_nmse", "median", 0.65),
-)
+# Columns of ongoing EEG that are shown here: maps of a second, courses of the whole recording.
+ONGOING = {
+    "auc_1s": (3, "AUC"),
+    "average_precision_1s": (2, "average precision"),
+    "peak_error_1s": (1, "error of the maximum, mm"),
+    "emd_1s": (1, "EMD, mm"),
+    "region_1s": (0, "strongest region right, %"),
+    "envelope": (2, "correlation of envelopes"),
+    "leakage": (2, "leakage"),
+}
+ALPHA = "S001R02"
 
 
 @cache
@@ -111,16 +110,9 @@ def of_set(model: str, key: str) -> Json:
     return found
 
 
-def has_signs() -> bool:
-    """Say whether the default model was judged on sources of either sign, which then lead."""
-    return f"single{SIGNED}" in evaluation(DEFAULT_MODEL)["sets"]
-
-
 def set_title(key: str) -> str:
-    """Return what the tables call a set; by their signs only where there are sets of both kinds."""
+    """Return what the tables call a set."""
     title = SET_TITLES[key.removesuffix(SIGNED)]
-    if not has_signs():
-        return title
     is_positive = of_set(DEFAULT_MODEL, key)["signs"] == "positive"
     return f"{title}, {'positive' if is_positive else 'either sign'}"
 
@@ -185,8 +177,7 @@ def headlines() -> str:
     card = json.loads((ROOT / "models" / DEFAULT_MODEL / "card.json").read_text(encoding="utf-8"))
     if card["sha256"]["model.onnx"] != ours["model"]["sha256"]:
         raise SystemExit(f"{DEFAULT_MODEL} was trained again: evaluate it, then fill the tables")
-    suffix = SIGNED if has_signs() else ""
-    n = of_set(DEFAULT_MODEL, f"single{suffix}")["n"]
+    n = of_set(DEFAULT_MODEL, f"single{SIGNED}")["n"]
     scored = f"`convdip-train evaluate`, {n:,} samples, model of {card['date']}"
     rows = [
         [
@@ -205,7 +196,7 @@ def headlines() -> str:
         ("multi", "auc", "AUC, 1–10 sources"),
         ("single", "peak_error", "localisation error, one source"),
     ):
-        entry = of_set(DEFAULT_MODEL, f"{key}{suffix}")
+        entry = of_set(DEFAULT_MODEL, f"{key}{SIGNED}")
         row, unit = entry["methods"][DEFAULT_MODEL][metric], METRICS[metric].unit
         unit = unit and f" {unit}"
         best, theirs = best_baseline(entry, metric)
@@ -218,12 +209,9 @@ def headlines() -> str:
             ]
         )
         scored = "the same run"
-    said = (
-        "simulated sources of either sign."
-        if has_signs()
-        else "simulated, positive sources: see the first limit."
+    return markdown_table(["", "measured", "by"], rows) + (
+        "\n\nThe last three are for simulated sources of either sign."
     )
-    return markdown_table(["", "measured", "by"], rows) + (f"\n\nThe last three are for {said}")
 
 
 def performance() -> str:
@@ -241,8 +229,6 @@ def accuracy() -> str:
     of_one = ("auc", "average_precision", "peak_error", "emd")
     of_several = ("auc", "average_precision", "maxima_error", "found", "ghosts", "emd")
     papers = compare({"single": (*of_one, "nmse"), "multi": of_several})
-    if not has_signs():
-        return papers
     signed = compare(
         {f"single{SIGNED}": (*of_one, "sign"), f"multi{SIGNED}": (*of_several, "sign")}
     )
@@ -306,31 +292,35 @@ def sets() -> str:
     return markdown_table(["set", "samples", *(SHOWN[metric][1] for metric in metrics)], rows)
 
 
+def with_interval(row: Json, statistic: str, digits: int) -> str:
+    """Return a value with its 95 % interval."""
+    low, high = (f"{end:.{digits}f}" for end in row[f"{statistic}_ci"])
+    return f"{row[statistic]:.{digits}f} [{low}, {high}]"
+
+
 def targets() -> str:
     """Compare what was aimed at with what came of it."""
     rows = []
-    for key, metric, statistic, target in TARGETS if has_signs() else EARLIER_TARGETS:
-        entry = of_set(DEFAULT_MODEL, key)
-        value = entry["methods"][DEFAULT_MODEL][metric][statistic]
-        best, theirs = best_baseline(entry, metric)
-        if statistic == "median":
-            theirs = entry["methods"][best][metric]["median"]
+    for key, metric, target in TARGETS:
+        methods = of_set(DEFAULT_MODEL, key)["methods"]
+        best, theirs = best_baseline(of_set(DEFAULT_MODEL, key), metric)
         high = METRICS[metric].best == "high"
         bar = theirs if target is None else target
-        is_met = value >= bar if high else value <= bar
+        value, digits = methods[DEFAULT_MODEL][metric]["mean"], SHOWN[metric][0]
         sign = "≥" if high else "≤"
         rows.append(
             [
                 set_title(key),
-                SHOWN[metric][1] + (", median" if statistic == "median" else ""),
+                SHOWN[metric][1],
                 "the best of all" if target is None else f"{sign} {target:g}",
-                number(value, metric),
-                f"{number(theirs, metric)} ({best})",
-                "yes" if is_met else "**no**",
+                with_interval(methods[DEFAULT_MODEL][metric], "mean", digits),
+                f"{with_interval(methods[best][metric], 'mean', digits)} ({best})",
+                "yes" if (value >= bar if high else value <= bar) else "**no**",
             ]
         )
-    rows += group_targets() if has_signs() else earlier_group_targets()
-    return markdown_table(["set", "", "target", "model", "best baseline method", "met"], rows)
+    rows += [*group_targets(), *alpha_targets()]
+    header = ["set", "", "target", "model [95 % interval]", "best baseline method", "met"]
+    return markdown_table(header, rows)
 
 
 def group_targets() -> Iterator[list[str]]:
@@ -358,38 +348,67 @@ def group_targets() -> Iterator[list[str]]:
             ]
 
 
-def earlier_group_targets() -> Iterator[list[str]]:
-    """Yield the targets for groups of the release whose sources were all positive."""
-    single, multi = (of_set(DEFAULT_MODEL, key) for key in ("single", "multi"))
-    behind, n_groups = [], 0
-    for levels in single["groups"].values():
-        for level, group in levels.items():
-            n_groups += 1
-            best, theirs = best_baseline(group, "peak_error")
-            ours = means(group, "peak_error")[DEFAULT_MODEL]
-            if theirs < ours:
-                behind.append(f"{level}: {best} by {ours - theirs:.2f} mm")
-    yield [
-        SET_TITLES["single"],
-        "error of the maximum, by extent and by depth",
-        "the best in each group",
-        f"in {n_groups - len(behind)} of {n_groups}",
-        "; ".join(behind) or "–",
-        "**no**" if behind else "yes",
-    ]
-    ours, theirs = (
-        [means(group, "maxima_error")[method] for group in multi["groups"]["sources"].values()]
-        for method in (DEFAULT_MODEL, "LCMV")
-    )
-    is_met = all(mine < other for mine, other in zip(ours, theirs, strict=True))
-    yield [
-        SET_TITLES["multi"],
-        "error of all maxima, with " + ", ".join(multi["groups"]["sources"]) + " sources",
-        "below LCMV",
-        ", ".join(number(value, "maxima_error") for value in ours),
-        "LCMV " + ", ".join(number(value, "maxima_error") for value in theirs),
-        "yes" if is_met else "**no**",
-    ]
+def alpha_targets() -> Iterator[list[str]]:
+    """Yield the targets for a peak of eyes-closed alpha and the trough after it."""
+    methods = evaluation(DEFAULT_MODEL)["known"]["alpha"][ALPHA]["methods"]
+    measures = {measure.key: measure for measure in HALF_CYCLES}
+    for key, target, may_be_more, _ in ALPHA_TARGETS:
+        measure = measures[key]
+        value = measure.value(methods[DEFAULT_MODEL])
+        if value is None:
+            raise SystemExit(f"docs/evaluations/{DEFAULT_MODEL}: no {key} for {ALPHA}")
+        best = best_known(methods, measure)
+        yield [
+            f"eyes-closed alpha, {ALPHA}",
+            f"{measure.title}, median",
+            f"{'≥' if may_be_more else '≤'} {target:g}",
+            measure.cell(methods[DEFAULT_MODEL]),
+            f"{measure.cell(methods[best])} ({best})",
+            "yes" if (value >= target if may_be_more else value <= target) else "**no**",
+        ]
+
+
+def best_known(methods: Json, measure: Measure) -> str:
+    """Return the best method but ours by a measure of a recording with a known answer."""
+    found = {
+        name: value
+        for name, row in methods.items()
+        if name != DEFAULT_MODEL and (value := measure.value(row)) is not None
+    }
+    return best_of(found, measure.best)
+
+
+def ongoing() -> str:
+    """Compare all methods on ongoing EEG, with intervals."""
+    methods = evaluation(DEFAULT_MODEL)["ongoing"]["methods"]
+    best = {
+        column: best_of(
+            {m: row[column]["mean"] for m, row in methods.items() if row[column]},
+            COLUMNS[column].best,
+        )
+        for column in ONGOING
+    }
+    rows = []
+    for method, row in methods.items():
+        cells = []
+        for column, (digits, _) in ONGOING.items():
+            cell = with_interval(row[column], "mean", digits) if row[column] else "–"
+            cells.append(f"**{cell}**" if best[column] == method else cell)
+        rows.append([method, *cells])
+    return markdown_table(["", *(title for _, title in ONGOING.values())], rows)
+
+
+def known() -> str:
+    """Compare all methods on recordings with a known answer, with intervals."""
+    found = evaluation(DEFAULT_MODEL)["known"]
+    parts = []
+    for title, entry, measures in (
+        (f"alpha, {ALPHA}", found["alpha"][ALPHA], HALF_CYCLES),
+        *((entry["title"], entry, MOVEMENT) for entry in found["movement"].values()),
+    ):
+        rows = [[name, *(m.cell(row) for m in measures)] for name, row in entry["methods"].items()]
+        parts.append(markdown_table([title, *(m.title for m in measures)], rows))
+    return "\n\n".join(parts)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -398,6 +417,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy,
     "sets": sets,
     "targets": targets,
+    "ongoing": ongoing,
+    "known": known,
 }
 
 

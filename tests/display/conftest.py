@@ -102,8 +102,8 @@ def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable
     """Open a service's streams; they close with the test."""
     opened: list[Publisher] = []
 
-    def start(**how: Any) -> Publisher:
-        opened.append(Publisher(unique, shipped, network, **how))
+    def start(bundle: Bundle = shipped, **how: Any) -> Publisher:
+        opened.append(Publisher(unique, bundle, network, **how))
         return opened[-1]
 
     yield start

@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pylsl
 import pytest
+from convdip import load_bundle
 from convdip.display.app import has_screen
 from convdip.machine import memory_mb
 from PIL import Image, ImageSequence
@@ -186,12 +187,14 @@ def test_the_medial_wall_is_no_region(qtbot, publish, show):
     live(qtbot, publisher, lambda: window.limit.limit_nam == 1.0)
 
 
-def test_a_model_of_one_polarity_says_so(qtbot, publish, show, shipped):
-    publisher = publish()
+@pytest.mark.parametrize(
+    ("model", "is_one"), [("convdip-fsaverage31", False), ("convdip-paper", True)]
+)
+def test_a_model_of_one_polarity_says_so(qtbot, publish, show, model, is_one):
+    publisher = publish(load_bundle(model))
     window = show(publisher)
     tile = window.status.values["model"]
-    live(qtbot, publisher, lambda: tile.text().startswith(shipped.name))
-    is_one = shipped.polarity == "positive"
+    live(qtbot, publisher, lambda: tile.text().startswith(model))
     assert tile.text().endswith(", one polarity") == is_one
     assert ("use a model of both" in tile.toolTip()) == is_one
 

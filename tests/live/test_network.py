@@ -36,13 +36,14 @@ def test_any_inverse_of_the_contract_runs(toy_head):
     np.testing.assert_allclose(network(eeg), eeg @ kernel, rtol=1e-4, atol=1e-5)
 
 
-def test_the_shipped_network_is_non_negative_and_ignores_the_scale(shipped):
+def test_the_shipped_network_is_odd_and_ignores_the_scale(shipped):
     network = Network(shipped.model, shipped.head, "cpu")
     assert network.takes == "topography"
     assert network.provider == "CPUExecutionProvider"
     topographies = np.random.default_rng(1).standard_normal((3, 77)).astype(np.float32)
     maps = network(topographies * 1e-6)
-    assert maps.min() >= 0
+    assert maps.min() < 0 < maps.max()
+    np.testing.assert_array_equal(network(topographies * -1e-6), -maps)
     np.testing.assert_allclose(network(topographies * 1e-4), maps, atol=1e-5)
 
 
@@ -87,7 +88,8 @@ def test_bound_arrays_give_what_a_plain_run_gives(shipped, n):
         inputs = rng.standard_normal((n, 7, 11, 1)).astype(np.float32)
         maps = bound(inputs, np.empty((n, 5124), np.float32))
         [expected] = session.run(["sources"], {"topography": inputs})
-        np.testing.assert_array_equal(maps, expected)
+        # A batch of another size sums in another order.
+        np.testing.assert_allclose(maps, expected, rtol=0, atol=1e-6)
 
 
 def test_maps_can_be_written_where_they_are_wanted(shipped):
@@ -115,7 +117,7 @@ def test_batch_and_threads_hardly_change_a_map(shipped, precision, apart):
 
 def test_int8_is_taken_only_when_it_is_asked_for(shipped):
     """Its maps differ from fp32's by more than a thousandth, so that auto leaves it."""
-    assert 1e-3 < shipped.int8_deviation < 0.05
+    assert 1e-3 < shipped.int8_deviation < 0.1
     assert open_network(shipped, "cpu", "auto").precision == "fp32"
     network = open_network(shipped, "auto", "int8")
     assert (network.precision, network.provider) == ("int8", "CPUExecutionProvider")
@@ -124,7 +126,7 @@ def test_int8_is_taken_only_when_it_is_asked_for(shipped):
         np.float32
     )
     fp32 = Network(shipped.model, shipped.head, "cpu")(topographies)
-    deviation = np.abs(network(topographies) - fp32).max(axis=1) / fp32.max(axis=1)
+    deviation = np.abs(network(topographies) - fp32).max(axis=1) / np.abs(fp32).max(axis=1)
     assert 0 < deviation.max() < 2 * shipped.int8_deviation
 
 
