@@ -36,6 +36,8 @@ FULL = Provenance(
     threads=2,
     polarity="both",
     interpolated=("FT9", "TP10"),
+    input_channels="biosemi64",
+    input_inverted=True,
 )
 
 
@@ -44,6 +46,9 @@ FULL = Provenance(
     [
         FULL,
         replace(FULL, input_unit=None),
+        replace(FULL, input_channels=None),
+        replace(FULL, input_channels="Fp1, -, E 7"),
+        replace(FULL, input_inverted=False),
         replace(FULL, interpolated=()),
         replace(FULL, threads=1),
         replace(FULL, polarity="positive"),

@@ -26,8 +26,9 @@ UNITS = (
     "tests/test_bundle.py", "tests/test_docstring_examples.py", "tests/demo",
     "tests/display/test_history.py", "tests/display/test_limits.py",
     "tests/display/test_ring_properties.py", "tests/live/test_gap_properties.py",
-    "tests/live/test_health.py", "tests/live/test_imager.py", "tests/live/test_label_properties.py",
-    "tests/live/test_montage.py", "tests/live/test_network.py", "tests/live/test_scale.py",
+    "tests/live/test_channels.py", "tests/live/test_health.py", "tests/live/test_imager.py",
+    "tests/live/test_label_properties.py", "tests/live/test_montage.py",
+    "tests/live/test_network.py", "tests/live/test_scale.py", "tests/live/test_units.py",
     "tests/sources/test_background.py", "tests/sources/test_patches.py",
     "tests/sources/test_simulator.py",
 )  # fmt: skip

@@ -8,6 +8,7 @@ simulator adds ``NAME-Truth``, a replay ``NAME-Markers``. Descriptions follow th
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -18,6 +19,8 @@ import numpy as np
 import pylsl
 
 from convdip.head import Head
+
+log = logging.getLogger(__name__)
 
 SOURCES_TYPE = "SourceEstimate"
 QUALITY_HZ = 10.0
@@ -45,6 +48,35 @@ QUALITY = {
 }
 
 AS_STATED, NONE = "as stated", "none"
+AS_SENT, INVERTED = "as sent", "inverted"
+
+# What an EEG stream says that its samples' meaning depends on.
+SAMPLES_DEPEND_ON = (
+    "sfreq_hz", "sample_format", "labels", "units", "factors", "types", "places_m"
+)  # fmt: skip
+
+# What a channel may be stated to be and is EEG, or is not stated to be anything.
+EEG_TYPES = ("eeg", "electroencephalography")
+UNSTATED_TYPES = ("", "unknown", "n/a", "none")
+
+# Where amplifiers' programs state what a step of 1 is, beside a channel's unit.
+FACTORS = ("scaling_factor", "scale", "resolution")
+FORMATS = {
+    pylsl.cf_float32: "float32",
+    pylsl.cf_double64: "double64",
+    pylsl.cf_string: "string",
+    pylsl.cf_int8: "int8",
+    pylsl.cf_int16: "int16",
+    pylsl.cf_int32: "int32",
+    pylsl.cf_int64: "int64",
+}
+
+# Electrodes lie about as far from their middle as from a head's: of the units that a location may
+# be in (XDF: mm), no two give a head's size.
+LOCATION_UNITS_M = (1e-3, 1e-2, 1.0)
+FROM_THE_MIDDLE_M = (0.04, 0.15)
+
+Place = tuple[float, float, float]
 
 
 class Event(StrEnum):
@@ -93,8 +125,16 @@ class EegDescription:
     Attributes
     ----------
     name, source_id, hostname : str
-    labels, units : tuple of str
+    labels, units, types : tuple of str
         One a channel; empty where the stream does not say.
+    places_m : tuple of 3-tuples or None
+        Where each channel's electrode lies, in metres, in a frame that the stream does not state;
+        None where it does not say, or nothing like the size of a head.
+    factors : tuple of float
+        What a step of 1 in each channel's numbers is, in its unit: 1 where the stream does not
+        say, NaN where that is no number. Where samples are no integers, they have it already.
+    sample_format : str
+        LSL's name: ``float32``, ``double64``, ``int16``, ….
     sfreq_hz : float
         Nominal rate; 0 for an irregular stream.
     """
@@ -104,13 +144,22 @@ class EegDescription:
     hostname: str
     labels: tuple[str, ...]
     units: tuple[str, ...]
+    types: tuple[str, ...]
+    places_m: tuple[Place | None, ...]
+    factors: tuple[float, ...]
+    sample_format: str
     sfreq_hz: float
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether samples are integers, as an amplifier counts."""
+        return self.sample_format.startswith("int")
 
     def difference(self, other: EegDescription) -> str:
         """Say what makes another stream's samples other than this one's; empty for nothing."""
-        for what in ("sfreq_hz", "labels", "units"):
+        for what in SAMPLES_DEPEND_ON:
             mine, others = getattr(self, what), getattr(other, what)
-            if mine != others:
+            if str(mine) != str(others):  # NaN is no number, and the same as NaN here
                 return f"stream {other.name!r} has {what} {others}, expected {mine}"
         return ""
 
@@ -133,17 +182,20 @@ class Channel:
     label, unit, type : str
     scaling_factor : str
         Units in one step of an integer.
+    location : tuple of str, length 3
+        Of the electrode: x, y and z, in a unit and a frame that are not stated.
     """
 
     label: str = ""
     unit: str = ""
     type: str = ""
     scaling_factor: str = ""
+    location: tuple[str, ...] = ("", "", "")
 
     @property
     def is_eeg(self) -> bool:
         """Whether it is EEG as far as it says: a type counts where one is stated."""
-        return self.type.lower() in ("", "eeg")
+        return self.type.lower() in (*EEG_TYPES, *UNSTATED_TYPES)
 
 
 def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ...]:
@@ -168,7 +220,8 @@ def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ..
             text(node, "label", "name"),
             text(node, "unit"),
             text(node, "type"),
-            text(node, "scaling_factor"),
+            text(node, *FACTORS),
+            tuple(text(node, f"location/{axis}") for axis in "XYZ"),
         )
         for node in nodes[:n_channels]
     ]
@@ -176,7 +229,7 @@ def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ..
 
 
 def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
-    """Read labels and units from an EEG stream's metadata."""
+    """Read what an EEG stream's metadata say of its channels."""
     channels = channels_of(_desc(info), info.channel_count())
     return EegDescription(
         name=info.name(),
@@ -184,8 +237,39 @@ def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
         hostname=info.hostname(),
         labels=tuple(channel.label for channel in channels),
         units=tuple(channel.unit for channel in channels),
+        types=tuple(channel.type for channel in channels),
+        places_m=_places_m([channel.location for channel in channels]),
+        factors=tuple(_number(channel.scaling_factor or "1") for channel in channels),
+        sample_format=FORMATS.get(info.channel_format(), "undefined"),
         sfreq_hz=info.nominal_srate(),
     )
+
+
+def _places_m(locations: Sequence[Sequence[str]]) -> tuple[Place | None, ...]:
+    """Read electrodes' locations, in the unit in which they have the size of a head."""
+    stated = np.array([[_number(said) for said in location] for location in locations])
+    there = np.isfinite(stated).all(axis=1)
+    if not there.any():
+        return (None,) * len(stated)
+    offsets = stated[there] - stated[there].mean(axis=0)
+    spread = float(np.median(np.linalg.norm(offsets, axis=1)))
+    least, most = FROM_THE_MIDDLE_M
+    units_m = [unit_m for unit_m in LOCATION_UNITS_M if least <= spread * unit_m <= most]
+    if not units_m:
+        log.warning("the stream's electrode locations are ignored: they have not a head's size")
+        return (None,) * len(stated)
+    places_m = (stated * units_m[0]).tolist()
+    return tuple(
+        (x, y, z) if is_there else None for (x, y, z), is_there in zip(places_m, there, strict=True)
+    )
+
+
+def _number(said: str) -> float:
+    """Read a number; NaN for what is none."""
+    try:
+        return float(said)
+    except ValueError:
+        return float("nan")
 
 
 @dataclass(frozen=True)
@@ -209,6 +293,11 @@ class Provenance:
         Electrodes that are interpolated.
     reference, filter : str
         What was done to the EEG before imaging.
+    input_channels : str or None
+        What the user said of the channels: a cap's name, or their labels by comma; None: as the
+        stream states them.
+    input_inverted : bool
+        Whether the user had the polarity reversed.
     """
 
     input_name: str
@@ -225,6 +314,8 @@ class Provenance:
     interpolated: tuple[str, ...] = ()
     reference: str = "average"
     filter: str = NONE
+    input_channels: str | None = None
+    input_inverted: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,6 +379,8 @@ def sources_info(
         input_source_id=provenance.input_source_id,
         input_hostname=provenance.input_hostname,
         input_unit=provenance.input_unit or AS_STATED,
+        input_channels=provenance.input_channels or AS_STATED,
+        input_polarity=INVERTED if provenance.input_inverted else AS_SENT,
         model=provenance.model,
         model_sha256=provenance.model_sha256,
         polarity=provenance.polarity,
@@ -313,16 +406,16 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
     def text(key: str, node: str = "provenance") -> str:
         return (desc.findtext(f"{node}/{key}") or "").strip()
 
-    threads, unit, interpolated = (
-        text("threads"),
-        text("input_unit"),
-        text("interpolated_channels"),
-    )
+    def set_by_user(key: str) -> str | None:
+        said = text(key)
+        return None if said in ("", AS_STATED) else said
+
+    threads, interpolated = text("threads"), text("interpolated_channels")
     provenance = Provenance(
         input_name=text("input_name"),
         input_source_id=text("input_source_id"),
         input_hostname=text("input_hostname"),
-        input_unit=None if unit in ("", AS_STATED) else unit,
+        input_unit=set_by_user("input_unit"),
         model=text("model"),
         model_sha256=text("model_sha256"),
         head_sha256=text("head_sha256", "source_space"),
@@ -333,6 +426,8 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         interpolated=() if interpolated in ("", NONE) else tuple(interpolated.split(", ")),
         reference=text("reference"),
         filter=text("filter"),
+        input_channels=set_by_user("input_channels"),
+        input_inverted=text("input_polarity") == INVERTED,
     )
     medial_wall = text("medial_wall", "source_space").split()
     return SourcesDescription(

@@ -87,7 +87,7 @@ def test_a_real_recording_reaches_a_foreign_client(
     replay = convdip("replay", path, "--name", unique, "--speed", 4, "--json")
     service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 60, "--json")
     said(1, f"output {unique}-Sources")
-    assert "27 of 31 electrodes" in said(1)
+    assert "64 electrodes, 27 of the model's 31" in said(1)
     assert "interpolated: FT9, TP9, TP10, FT10 (not in the stream)" in said(1)
 
     text, _ = client.communicate(timeout=120)
@@ -289,7 +289,7 @@ def test_no_stream_is_one_clear_line(fails):
 def test_wrong_labels_are_one_clear_line(fails, unique):
     sender = eeg_outlet(unique, [f"E{i}" for i in range(31)], 250.0, f"id-{unique}")
     line = fails("run", "--input", unique)
-    assert "0 of the model's 31 electrodes" in line
+    assert "0 electrodes of known places are in the stream" in line
     assert "E0, E1" in line
     del sender
 

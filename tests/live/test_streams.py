@@ -129,6 +129,50 @@ def test_labels_and_units_of_both_common_layouts(layout):
     assert described.units == (("", "") if layout == "nothing" else ("uV", "uV"))
 
 
+def described(fmt="int16", **said):
+    """Describe an amplifier's two channels, as its program would."""
+    info = pylsl.StreamInfo("Amp", "EEG", 2, 100.0, fmt, "amp-1")
+    channels = info.desc().append_child("channels")
+    for label in ("Cz", "Pz"):
+        channel = channels.append_child("channel")
+        for key, value in {"label": label, "unit": "microvolts", **said}.items():
+            channel.append_child_value(key, value)
+    return read_eeg(info)
+
+
+@pytest.mark.parametrize("tag", ["scaling_factor", "scale", "resolution"])
+def test_types_formats_and_factors_are_read(tag):
+    stream = described("int32", type=" AUX ", **{tag: " 0.0488 "})
+    assert stream.types == ("AUX", "AUX")
+    assert stream.factors == (0.0488, 0.0488)
+    assert (stream.sample_format, stream.is_integer) == ("int32", True)
+    plain = described("double64")
+    assert (plain.types, plain.factors) == (("", ""), (1.0, 1.0))
+    assert (plain.sample_format, plain.is_integer) == ("double64", False)
+    assert plain.places_m == (None, None)
+    assert np.isnan(described(**{tag: "much"}).factors).all()
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"fmt": "int32"}, "sample_format int32, expected int16"),
+        ({"unit": "volts"}, "units"),
+        ({"type": "EOG"}, "types"),
+        ({"scale": "0.1"}, "factors"),
+        ({"label": "Fp1"}, "labels"),
+    ],
+)
+def test_what_makes_samples_other_is_a_difference(other, what):
+    stream = described()
+    assert stream.difference(described(**other)) != ""
+    assert what in stream.difference(described(**other))
+    for same in (described(), described(scale="1")):
+        assert stream.difference(same) == ""
+    unreadable = described(scale="much")
+    assert unreadable.difference(described(scale="many")) == ""
+
+
 def test_the_player_keeps_time_and_loses_nothing(unique):
     sender = eeg_outlet(unique, ["Cz", "Pz"], 1000.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
@@ -149,7 +193,7 @@ def test_the_published_stream_is_fully_described(unique, shipped):
     sender = eeg_outlet(unique, labels, 250.0, f"id-{unique}")
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
     stream = inlet.description
-    montage = match_montage(labels, stream.units, shipped.head.channels)
+    montage = match_montage(labels, stream.units, shipped.head)
     network = Network(shipped.model, shipped.head, "cpu")
     provenance = provenance_of(stream, shipped, network, montage.missing)
     published = SourceOutlet(unique, shipped.head, stream.sfreq_hz, provenance)

@@ -4,12 +4,8 @@ import mne
 import numpy as np
 import pytest
 from convdip.live.montage import match_montage
-from convdip.live.topography import (
-    average_reference,
-    input_matrices,
-    sphere_centre,
-    spherical_spline,
-)
+from convdip.live.spline import sphere_centre, spherical_spline
+from convdip.live.topography import average_reference, input_matrices
 
 
 def test_average_reference_removes_any_constant():
@@ -68,9 +64,10 @@ def test_live_topography_is_the_training_topography(shipped):
     volts = rng.standard_normal((5, 31)) * 1e-5
     order = rng.permutation(31)
     labels = [head.channels[place] for place in order]
-    montage = match_montage(labels, ["microvolts"] * 31, head.channels)
+    montage = match_montage(labels, ["microvolts"] * 31, head)
     to_eeg, to_topography = input_matrices(head, montage)
     stream_uv = (volts + 3e-3)[:, order] * 1e6  # on top of any offset of the reference
+    stream = stream_uv[:, montage.channels] * montage.volts
     eeg = volts - volts.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(stream_uv @ to_eeg.T, eeg, atol=1e-12)
-    np.testing.assert_allclose(stream_uv @ to_topography.T, eeg @ head.interpolation.T, atol=1e-12)
+    np.testing.assert_allclose(stream @ to_eeg.T, eeg, atol=1e-12)
+    np.testing.assert_allclose(stream @ to_topography.T, eeg @ head.interpolation.T, atol=1e-12)

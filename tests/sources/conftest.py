@@ -1,16 +1,20 @@
 """Recordings written byte by byte, so that a test knows what is stored in them."""
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-import mne
 import numpy as np
 import pytest
 from scipy.io import savemat
+
+if TYPE_CHECKING:
+    import mne
 
 LABELS = ("Fp1", "Fp2", "Cz", "Oz")
 SFREQ_HZ = 100
@@ -80,6 +84,8 @@ def write_eeglab(path: Path, numbers: np.ndarray) -> Path:
 
 
 def raw_fif(numbers: np.ndarray) -> mne.io.BaseRaw:
+    import mne
+
     info = mne.create_info(list(LABELS), SFREQ_HZ, "eeg", verbose="error")
     return mne.io.RawArray(numbers.T, info, verbose="error")
 

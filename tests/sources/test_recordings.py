@@ -8,7 +8,7 @@ import mne
 import numpy as np
 import pytest
 from convdip.errors import ConfigError, MontageError, RecordingError
-from convdip.live.montage import volts_per_unit
+from convdip.live.units import volts_per_unit
 from convdip.sources.recordings import eeg_labels, read_recording
 
 # What each format can state. MNE reads «uv» and «nV» in EDF as if they were volts.

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from convdip.live.topography import average_reference, spherical_spline
+from convdip.live.spline import spherical_spline
+from convdip.live.topography import average_reference
 from convdip.sources.patches import patch_dictionary
 from convdip_training.baselines.cmem import Cmem
 from convdip_training.baselines.erp import Erp

@@ -4,7 +4,7 @@ import mne
 import numpy as np
 import pytest
 from convdip.errors import ConfigError
-from convdip.live.topography import sphere_centre
+from convdip.live.spline import sphere_centre
 from convdip_training.anatomy.head_model import build_head
 from convdip_training.anatomy.subject import find_subject
 from convdip_training.anatomy.template import package_folder

@@ -78,6 +78,7 @@ def alpha(head):
         SFREQ_HZ,
         average_reference(head.n_electrodes),
         {},
+        head.n_electrodes,
     )
 
 
@@ -217,7 +218,7 @@ def test_a_rhythm_that_fades_on_one_side_tells_which_hand_moved(head, tmp_path, 
 def test_trials_that_the_recording_cuts_off_are_left_out():
     cues = {"T0": np.array([400]), "T1": np.array([100, 400]), "T2": np.array([900])}
     eeg = np.arange(1500.0)[:, None] * np.ones(31)
-    trials = trials_of([KnownRecording(eeg, SFREQ_HZ, np.eye(31), cues)])
+    trials = trials_of([KnownRecording(eeg, SFREQ_HZ, np.eye(31), cues, 31)])
     assert trials.is_first.tolist() == [True]
     assert trials.before[0, [0, -1], 0].tolist() == [80, 399]
     assert trials.after[0, [0, -1], 0].tolist() == [480, 1039]

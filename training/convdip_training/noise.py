@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 SEGMENT_S = 1.0
 # Increase with any change of the numbers below or of the synthetic noise, so that no older noise is
 # taken from the cache.
-VERSION = 1
+VERSION = 2
 # Fewest electrodes of a recording: with more than a third interpolated, noise no longer has the
 # covariance of EEG.
 MIN_ELECTRODES = 18
@@ -97,7 +97,7 @@ def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
     raw = read_recording(path)
     try:
         montage = match_montage(
-            raw.ch_names, ["volts"] * len(raw.ch_names), head.channels, MIN_ELECTRODES
+            raw.ch_names, ["volts"] * len(raw.ch_names), head, at_least=MIN_ELECTRODES
         )
     except MontageError as error:
         raise RecordingError(f"{path}: {error}") from None
@@ -109,7 +109,7 @@ def _recorded(path: Path, head: Head) -> mne.io.BaseRaw:
         )
     to_eeg, _ = input_matrices(head, montage)
     info = mne.create_info(list(head.channels), raw.info["sfreq"], "eeg")
-    return mne.io.RawArray(to_eeg @ raw.get_data(), info)
+    return mne.io.RawArray(to_eeg @ raw.get_data()[montage.channels], info)
 
 
 def _segments(raw: mne.io.BaseRaw, config: NoiseConfig) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ from convdip.display.freshness import Freshness, judge_freshness
 from convdip.display.history import LENGTH_S, Ring, SourceHistory
 from convdip.errors import ConvDipError, StreamError
 from convdip.head import Head
-from convdip.live.montage import match_montage
+from convdip.live.channels import parse_channels
+from convdip.live.montage import stream_montage
 from convdip.live.topography import input_matrices
 from convdip.streams import (
     SOURCES_TYPE,
@@ -319,11 +320,17 @@ class Feed:
 
 def _to_microvolts(info: pylsl.StreamInfo, service: Service) -> ToMicrovolts:
     """Work out how the input's channels become the electrodes, as the service does."""
-    stream, head, unit = read_eeg(info), service.head, service.provenance.input_unit
-    units = stream.units if unit is None else (unit,) * len(stream.labels)
-    montage = match_montage(stream.labels, units, head.channels)
-    to_eeg = input_matrices(head, montage)[0][:, montage.used]
-    return montage.used, (to_eeg * 1e6).astype(np.float32)
+    head, provenance = service.head, service.provenance
+    channels = provenance.input_channels
+    montage = stream_montage(
+        read_eeg(info),
+        head,
+        unit=provenance.input_unit,
+        channels=None if channels is None else parse_channels(channels),
+        inverted=provenance.input_inverted,
+    )
+    to_eeg = input_matrices(head, montage)[0] * montage.volts
+    return montage.channels, (to_eeg * 1e6).astype(np.float32)
 
 
 def _region_means(head: Head) -> sp.csr_matrix:

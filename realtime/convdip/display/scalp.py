@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from convdip.live.topography import sphere_centre
+from convdip.live.spline import sphere_centre
 
 N_PIXELS = 96
 # The circle of the head passes the electrodes at the level of Fp1 and O1; some lie lower.

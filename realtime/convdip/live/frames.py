@@ -13,12 +13,14 @@ import pylsl
 from convdip.bundle import ONE_POLARITY, load_bundle
 from convdip.errors import StreamError
 from convdip.live.backlog import Backlog
+from convdip.live.channels import read_channels
 from convdip.live.events import Say, log_event
 from convdip.live.frame import EegChunk, Flags, Frame
 from convdip.live.health import Health
 from convdip.live.imager import Imager
 from convdip.live.inlet import BUFFER_S, Inlet
 from convdip.live.level import LevelCheck
+from convdip.live.montage import stream_montage
 from convdip.live.sender import POLL_S, only_one, resolve
 from convdip.live.settings import Settings
 from convdip.live.tuning import open_network
@@ -45,7 +47,7 @@ def frames(
         Name of the stream; without it, the only EEG stream there is.
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
-        ``max_backlog_s``, ``unit``, ``wait_s``.
+        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``wait_s``.
 
     Yields
     ------
@@ -87,11 +89,14 @@ class Frames:
     health : Health
     stream : EegDescription
         The input; when it is lost, only the same is taken up again.
+    channels : str or None
+        What the user said of the channels, as text.
     """
 
     imager: Imager
     health: Health
     stream: EegDescription
+    channels: str | None
 
     def __init__(self, settings: Settings, stop: Callable[[], bool] = lambda: False) -> None:
         self.say: Say = log_event
@@ -127,16 +132,27 @@ class Frames:
             return False
         self._inlet = Inlet(found)
         self.stream = stream = self._inlet.description
-        unit = stream.units if settings.unit is None else settings.unit
-        self.imager = Imager(
-            stream.labels, unit, model=self._bundle, network=self._network, clock=pylsl.local_clock
+        channels = None if settings.channels is None else read_channels(settings.channels)
+        montage = stream_montage(
+            stream,
+            self._bundle.head,
+            unit=settings.unit,
+            channels=channels,
+            inverted=settings.invert,
         )
-        missing = self.imager.montage.missing
+        self.channels = None if channels is None else str(channels)
+        self.imager = Imager(
+            stream.labels,
+            montage=montage,
+            model=self._bundle,
+            network=self._network,
+            clock=pylsl.local_clock,
+        )
         self._log_input()
-        self._level = LevelCheck(self.imager.montage, stream.sfreq_hz)
+        self._level = LevelCheck(montage, stream.sfreq_hz)
         self._backlog = self._empty_backlog()
         self._is_resumed = False
-        self.health = Health(stream.sfreq_hz, pylsl.local_clock(), n_bad=len(missing))
+        self.health = Health(stream.sfreq_hz, pylsl.local_clock(), n_bad=len(montage.missing))
         return True
 
     def close(self) -> None:
@@ -254,12 +270,14 @@ class Frames:
         stream, montage = self.stream, self.imager.montage
         n = self.imager.bundle.head.n_electrodes
         log.info(
-            "input %s on %s: %g Hz, %d of %d electrodes",
+            "input %s on %s: %g Hz, %d electrodes, %d of the model's %d%s",
             stream.name,
             stream.hostname,
             stream.sfreq_hz,
+            len(montage.names),
             n - len(montage.missing),
             n,
+            f", against {montage.reference}" if montage.reference else "",
         )
         if montage.missing:
             log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))

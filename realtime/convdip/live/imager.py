@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import MontageError
+from convdip.live.channels import Channels
 from convdip.live.frame import Frame, StageTimes
-from convdip.live.montage import match_montage
+from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
@@ -31,10 +32,19 @@ class Imager:
     Parameters
     ----------
     labels : sequence of str, length n_channels
-        Channel labels; channels that are no electrode of the model are ignored, electrodes that
-        are missing are interpolated.
+        Channel labels; channels that are no electrodes are ignored. Electrodes of the model that
+        are missing are interpolated from all that are there.
     unit : str or sequence of str
-        Of all channels, or of each: ``microvolts``, ``millivolts`` or ``volts``.
+        Of all channels, or of each: ``microvolts``, ``millivolts`` or ``volts``; or what a step
+        of 1 is, as ``0.0244uV``.
+    channels : str, Path or sequence of str, optional
+        What the channels are where the labels do not say it: the name of a cap (``biosemi64``), a
+        file with a label a line, or the labels.
+    invert : bool
+        Reverse the polarity.
+    montage : Montage, optional
+        The electrodes, where they are matched already: then labels, unit, channels and polarity
+        are those that it was matched with.
     model : str, Path or Bundle
         A bundle, its folder, or the name of a shipped one.
     network : Network, optional
@@ -56,7 +66,7 @@ class Imager:
     BundleError
         If there is no such model, or it is damaged.
     MontageError
-        If labels or units do not fit the model's electrodes.
+        If labels, units or channels do not give electrodes.
     ProviderError
         If the provider cannot be had.
 
@@ -74,6 +84,9 @@ class Imager:
         labels: Sequence[str],
         unit: str | Sequence[str] = "microvolts",
         *,
+        channels: Channels | None = None,
+        invert: bool = False,
+        montage: Montage | None = None,
         model: str | Path | Bundle = DEFAULT_MODEL,
         network: Network | None = None,
         provider: Provider = "auto",
@@ -83,7 +96,9 @@ class Imager:
         self.bundle = model if isinstance(model, Bundle) else load_bundle(model)
         head = self.bundle.head
         units = (unit,) * len(labels) if isinstance(unit, str) else unit
-        self.montage = match_montage(labels, units, head.channels)
+        self.montage = montage or match_montage(
+            labels, units, head, channels=channels, inverted=invert
+        )
         self.network = network or open_network(self.bundle, provider, precision)
         self._clock = clock
         self._lead_field = head.lead_field
@@ -93,10 +108,10 @@ class Imager:
         # One product prepares the network's input and the EEG that the scale is fitted to.
         prepare = np.vstack([to_input, to_eeg]).T
         self._n_channels = len(labels)
-        used = self.montage.used
+        used = self.montage.channels
         # A slice makes no copy, an index does.
         self._used = slice(None) if len(used) == self._n_channels else used
-        self._prepare = prepare[used].astype(np.float32)
+        self._prepare = (self.montage.volts[:, None] * prepare).astype(np.float32)
 
     def __call__(self, samples: ArrayLike, timestamps: NDArray[np.float64] | None = None) -> Frame:
         """Image samples, or a whole recording: 20 kB of moments a sample.

@@ -27,9 +27,7 @@ class LevelCheck:
     """
 
     def __init__(self, montage: Montage, sfreq_hz: float) -> None:
-        self._used = montage.used
-        there = montage.to_volts.any(axis=1)
-        self._to_volts = montage.to_volts[there][:, self._used]
+        self._montage = montage
         self._n_wanted = max(2, round(sfreq_hz))
         self._first: list[NDArray[np.float32]] = []
 
@@ -41,7 +39,7 @@ class LevelCheck:
         self._n_wanted -= len(samples)
         if self._n_wanted > 0:
             return
-        eeg = np.concatenate(self._first)[:, self._used] @ self._to_volts.T
+        eeg = np.concatenate(self._first)[:, self._montage.channels] * self._montage.volts
         self._first.clear()
         level_v = float(np.median(eeg.std(axis=0)))
         if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:

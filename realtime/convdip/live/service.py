@@ -54,7 +54,7 @@ class Service:
         Gets the `Health` once a second, in the same thread.
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
-        ``max_backlog_s``, ``unit``, ``wait_s``.
+        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``wait_s``.
 
     Raises
     ------
@@ -114,8 +114,11 @@ class Service:
         _refuse_taken(stream_name(name, "Sources"), others)
         imager, stream = self._frames.imager, self._frames.stream
         bundle, network = imager.bundle, imager.network
-        interpolated, unit = imager.montage.missing, self._settings.unit
-        provenance = provenance_of(stream, bundle, network, interpolated, unit)
+        provenance = replace(
+            provenance_of(stream, bundle, network, imager.montage.missing, self._settings.unit),
+            input_channels=self._frames.channels,
+            input_inverted=self._settings.invert,
+        )
         self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)
         self._quality = QualityOutlet(name, stream.name)
         self._events = EventOutlet(name)

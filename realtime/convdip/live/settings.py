@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError
 from convdip.live.backlog import Overload
+from convdip.live.channels import read_channels
 from convdip.live.inlet import BUFFER_S
-from convdip.live.montage import volts_per_unit
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
+from convdip.live.units import volts_per_unit
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,13 @@ class Settings:
     max_backlog_s : float
         A backlog longer than this, in seconds, is an overload.
     unit : str or None
-        Unit of the EEG, where the stream states none or a wrong one.
+        What a step of 1 in the EEG's numbers is, such as microvolts or 0.0244uV, where the stream
+        does not say it or is wrong.
+    channels : str or None
+        What the channels are, where the stream does not say it: a cap (biosemi64, egi128), or a
+        file with a label a line.
+    invert : bool
+        Reverse the polarity of the EEG.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -48,11 +55,15 @@ class Settings:
     overload: Overload = "all"
     max_backlog_s: float = 0.25
     unit: str | None = None
+    channels: str | None = None
+    invert: bool = False
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
         if self.unit is not None:
             volts_per_unit(self.unit)
+        if self.channels is not None:
+            read_channels(self.channels)
         if not self.name:
             raise ConfigError("`name` is empty: expected the stem of the published streams' names")
         if not 0 < self.max_backlog_s < BUFFER_S:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convdip.errors import ConfigError, ConvDipError, RecordingError
+from convdip.live.labels import electrode_name, read_label
 from convdip.live.level import EEG_LEVEL_V
-from convdip.live.montage import electrode_name, stated_reference, volts_per_unit
+from convdip.live.units import volts_per_unit
 from convdip.sources.units import known_units, stored_channels
 from convdip.sources.xdf import read_xdf
 
@@ -92,10 +93,11 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
     """
     electrodes = _electrodes()
     named = {s: n for s in raw.ch_names if (n := electrode_name(s, electrodes))}
-    references = Counter(map(stated_reference, named))
+    second = {label: read_label(label).second.upper() for label in named}
+    references = Counter(second.values())
     usual = max(references, key=references.__getitem__, default="")
     labels = [
-        named[label] if label in named and stated_reference(label) == usual else label
+        named[label] if label in named and second[label] == usual else label
         for label in raw.ch_names
     ]
     return labels if len(set(labels)) == len(labels) else list(raw.ch_names)

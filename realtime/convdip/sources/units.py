@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from convdip.errors import MontageError
-from convdip.live.montage import electrode_name, volts_per_unit
+from convdip.live.labels import electrode_name
+from convdip.live.units import volts_per_unit
 
 # What MNE calls a unit that it does not know, or that is not there.
 UNKNOWN = "n/a"

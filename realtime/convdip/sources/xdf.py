@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import RecordingError
-from convdip.live.montage import electrode_name, volts_per_unit
+from convdip.live.labels import electrode_name
+from convdip.live.units import volts_per_unit
 from convdip.sources.units import known_units
 from convdip.sources.xdf_streams import XdfStream, load_streams
 from convdip.streams import Channel

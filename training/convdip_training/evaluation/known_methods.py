@@ -41,7 +41,7 @@ def linear_imaging(
     Parameters
     ----------
     head : Head
-    white : ndarray, shape (n_recorded, n_electrodes)
+    white : ndarray, shape (n_channels, n_electrodes)
         See `KnownRecording`.
     eeg : ndarray, shape (n_times, n_electrodes)
     noise : ndarray, shape (n_noise_times, n_electrodes), optional

@@ -16,8 +16,6 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 
 Float = NDArray[np.float64]
 
-# The live service asks for more; some of the recordings have the 10-20 system alone.
-FEWEST_ELECTRODES = 18
 # Per edge of the band. A causal filter of higher order is steeper but later.
 FILTER_ORDER = 2
 
@@ -31,22 +29,20 @@ class KnownRecording:
     eeg : ndarray, shape (n_times, n_electrodes)
         Volts, average-referenced; electrodes that were not recorded are interpolated.
     sfreq_hz : float
-    white : ndarray, shape (n_recorded, n_electrodes)
+    white : ndarray, shape (n_channels, n_electrodes)
         What one volt at each recorded electrode in turn becomes on the same way, so that
         ``white.T @ white`` is the covariance of sensor noise.
     cues : dict of ndarray of int
         Samples at which each kind of annotation begins.
+    n_recorded : int
+        Number of the model's electrodes that the recording has.
     """
 
     eeg: Float
     sfreq_hz: float
     white: Float
     cues: dict[str, NDArray[np.intp]]
-
-    @property
-    def n_recorded(self) -> int:
-        """Number of the model's electrodes that the recording has."""
-        return len(self.white)
+    n_recorded: int
 
 
 def prepare(path: Path, head: Head, band_hz: tuple[float, float]) -> KnownRecording:
@@ -65,23 +61,23 @@ def prepare(path: Path, head: Head, band_hz: tuple[float, float]) -> KnownRecord
     RecordingError
         If the recording cannot be read.
     MontageError
-        If it has too few of the model's electrodes.
+        If it has too few electrodes.
     """
     raw = read_recording(path)
     sfreq_hz = float(raw.info["sfreq"])
     with mne.use_log_level("error"):
         events, kinds = mne.events_from_annotations(raw)
         raw.pick("eeg", exclude=())
-    units = ["volts"] * len(raw.ch_names)
-    montage = match_montage(raw.ch_names, units, head.channels, FEWEST_ELECTRODES)
-    white = input_matrices(head, montage)[0][:, montage.used].T
-    eeg = raw.get_data()[montage.used].T @ white
+    montage = match_montage(raw.ch_names, ["volts"] * len(raw.ch_names), head)
+    white = input_matrices(head, montage)[0].T
+    eeg = raw.get_data()[montage.channels].T @ white
     at = events[:, 0] - raw.first_samp
     return KnownRecording(
         causal_band_pass(eeg, band_hz, sfreq_hz),
         sfreq_hz,
         white,
         {name: at[events[:, 2] == code] for name, code in kinds.items()},
+        head.n_electrodes - len(montage.missing),
     )
 
 

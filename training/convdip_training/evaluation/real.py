@@ -17,9 +17,10 @@ import numpy as np
 from convdip.display.view import Hemisphere, View
 from convdip.errors import RecordingError
 from convdip.head import Head
-from convdip.live.montage import electrode_name
+from convdip.live.montage import match_montage
 from convdip.live.scale import scale_to_eeg
-from convdip.live.topography import average_reference, sphere_centre, spherical_spline
+from convdip.live.spline import sphere_centre, spline_matrix
+from convdip.live.topography import average_reference, input_matrices
 from convdip.mni import mni_mm
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -133,9 +134,8 @@ def median_nerve(head: Head, component: str, peak_s: float) -> RealErp:
     x, y, z = np.asarray(study["vertlist"], float).T
     sensors = _on_sphere(np.column_stack([-y, x, z]))
     electrodes = _on_sphere(np.array([*standard_places_m(head.channels).values()]))
-    n = len(sensors)
-    spline = spherical_spline(np.concatenate([sensors, electrodes]), range(n, n + len(electrodes)))
-    to_eeg = average_reference(len(electrodes)) @ spline[n:, :n]
+    spline = spline_matrix(sensors, electrodes, np.zeros(3))
+    to_eeg = average_reference(len(electrodes)) @ spline
     eeg = np.asarray(study["eegdata"], float).T @ to_eeg.T * 1e-6
     sfreq_hz, start_s = 2048.0, -0.05
     peak = round((peak_s - start_s) * sfreq_hz)
@@ -234,20 +234,8 @@ def _at_electrodes(samples: Float, labels: list[str], head: Head) -> Float:
     -------
     eeg : ndarray, shape (..., n_electrodes)
     """
-    electrodes = _ten_five()
-    known = {electrode_name(label, electrodes): i for i, label in enumerate(labels)}
-    extra = [name for name in known if name is not None and name not in head.channels]
-    names = (*head.channels, *extra)
-    places_m = np.array([*standard_places_m(names).values()], np.float32)
-    missing = [i for i, name in enumerate(names) if name not in known]
-    there = [i for i, name in enumerate(names) if name in known]
-    spline = spherical_spline(places_m, missing)[: head.n_electrodes, there]
-    recorded = samples[..., [known[names[i]] for i in there]]
-    return np.asarray(recorded @ (average_reference(head.n_electrodes) @ spline).T)
-
-
-def _ten_five() -> tuple[str, ...]:
-    return tuple(mne.channels.make_standard_montage("colin27_1005").ch_names)
+    montage = match_montage(labels, ["volts"] * len(labels), head)
+    return np.asarray(samples[..., montage.channels] @ input_matrices(head, montage)[0].T)
 
 
 def _erp(trials: Float, recorded: Any, n_baseline: int, peak: int) -> Erp:

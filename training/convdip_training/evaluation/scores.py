@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from convdip.bundle import FILES
-from convdip.live.topography import sphere_centre
+from convdip.live.spline import sphere_centre
 from numpy.typing import NDArray
 from tqdm import tqdm
 
