@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 DOCS = Path("docs")
 PATIENCE_S = 40.0
 SFREQ_HZ = 500.0
-MISSING = ("FT9", "C4", "O1")
+MISSING, NOISY, RAILED = "FT9", "C4", "O1"
 
 
 def show(name: str, folder: Path) -> Window:
@@ -66,13 +66,13 @@ def has_report(window: Window) -> bool:
 def is_clear(window: Window, *, with_truth: bool = True) -> bool:
     """Whether a strong source is active and visible in a lateral view."""
     frame, head = window.cortex.frame, window.cortex.head
-    if frame is None or head is None or np.abs(frame.strength).max() < 0.6:
+    if frame is None or head is None or np.abs(frame.strength).max() < 0.4:
         return False
     dipole = frame.truth if with_truth else int(head.strongest(frame.strength))
-    if dipole is None or abs(frame.strength[dipole]) < 0.4:
+    if dipole is None or abs(frame.strength[dipole]) < 0.25:
         return False
     outward = head.normals[dipole, 0] * (-1 if dipole < head.n_left else 1)
-    return bool(window.cortex.places_of(dipole)) and bool(outward > 0.3)
+    return bool(window.cortex.places_of(dipole)) and bool(outward > 0.2)
 
 
 def settle(window: Window, seconds: float) -> None:
@@ -128,14 +128,18 @@ def simulated(folder: Path, env: dict[str, str]) -> None:
 
 
 def with_bad_electrodes(folder: Path, env: dict[str, str]) -> None:
-    """Take bad-electrodes, of a recording in which electrodes are missing."""
+    """Take bad-electrodes, of a recording in which one is missing, one noisy, one at a rail."""
     bundle = load_bundle()
     head = bundle.head
     session = simulate_session(head, 60.0, SFREQ_HZ, 4, signs_for(bundle.polarity))
     info = mne.create_info(list(head.channels), SFREQ_HZ, "eeg")
-    raw = mne.io.RawArray(session.eeg_uv.T * 1e-6, info, verbose="error")
+    eeg_v = session.eeg_uv.T.astype(float) * 1e-6
+    noise = np.random.default_rng(0).standard_normal(eeg_v.shape[1])
+    eeg_v[head.channels.index(NOISY)] += 200e-6 * noise
+    eeg_v[head.channels.index(RAILED)] = 0.1875
+    raw = mne.io.RawArray(eeg_v, info, verbose="error")
     path = folder / "session_raw.fif"
-    raw.drop_channels(MISSING).save(path, verbose="error")
+    raw.drop_channels([MISSING]).save(path, verbose="error")
     window = show("Ward", folder)
     replay = ["convdip", "replay", str(path), "--name", "Recording", "--loop"]
     run = ["convdip", "run", "--input", "Recording", "--name", "Ward"]

@@ -88,7 +88,7 @@ def test_quality_is_described_and_read_back():
     assert (info.name(), info.type(), info.nominal_srate()) == ("Lab-Quality", "QC", 10.0)
     assert info.get_channel_labels() == list(QUALITY)
     assert info.get_channel_units() == list(QUALITY.values())
-    assert read_quality(range(len(QUALITY)))["bad_channels"] == len(QUALITY) - 1
+    assert read_quality(range(len(QUALITY)))["filter_delay"] == len(QUALITY) - 1
     with pytest.raises(ValueError, match="shorter"):
         read_quality([1.0])
 

@@ -5,6 +5,11 @@ Samples in memory, without LSL::
     imager = convdip.Imager(labels, unit="microvolts")
     frame = imager(samples)  # (n_times, n_channels) → frame.moments_nam (n_times, 5124)
 
+A signal, filtered and watched as in the service; ``filters`` by default takes out drift and mains::
+
+    alpha = convdip.Filters(band_hz=(8, 12))
+    imager = convdip.Imager(labels, unit="microvolts", sfreq_hz=500, filters=alpha)
+
 A stream on the network, imaged in this process::
 
     for frame in convdip.frames(input="MyAmplifier"):
@@ -19,6 +24,7 @@ The same, published over LSL as by ``convdip run``::
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError
 from convdip.head import Head
+from convdip.live.conditioning import Filters
 from convdip.live.frame import Flags, Frame
 from convdip.live.frames import frames
 from convdip.live.imager import Imager
@@ -28,6 +34,7 @@ from convdip.live.summary import Summary
 __all__ = [
     "Bundle",
     "ConvDipError",
+    "Filters",
     "Flags",
     "Frame",
     "Head",

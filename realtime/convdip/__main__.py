@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from cyclopts.config import Toml
 
 from convdip.bundle import DEFAULT_MODEL, load_bundle
-from convdip.errors import ConfigError, ConvDipError
+from convdip.errors import ConfigError, ConvDipError, MontageError
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
 from convdip.live.settings import Settings
@@ -138,6 +138,63 @@ def streams(*, wait_s: float = 1.5, json_: Json = False) -> int:
             )
         )
     return 0
+
+
+@app.command
+def check(
+    input_: Annotated[str | None, Parameter(name="--input")] = None,
+    *,
+    seconds: float | None = None,
+    unit: str | None = None,
+    channels: str | None = None,
+    invert: Flag = False,
+    stream: str | None = None,
+    wait_s: float = 10.0,
+    json_: Json = False,
+) -> int:
+    """Report on an EEG stream or a recording before it is imaged, and what to mend.
+
+    The exit code is 1 if it cannot be imaged.
+
+    Example: convdip check MyAmplifier
+
+    Parameters
+    ----------
+    input_ : str
+        Path of a recording, or name of an EEG stream; without it, the only EEG stream there is.
+    seconds : float
+        How long to listen (by default 10), or how much of a recording to read (its first 120).
+    unit : str
+        What a step of 1 in the numbers is, such as microvolts or 0.0244uV.
+    channels : str
+        What the channels are: a cap (biosemi64, egi128), or a file with a label a line.
+    invert : bool
+        Reverse the polarity.
+    stream : str
+        Name, source id or number of the EEG stream in an XDF file that has several.
+    wait_s : float
+        How long to look for the stream, in seconds.
+    json_ : bool
+        Print the report as a JSON object on the last line.
+    """
+    from convdip.check.examine import examine
+    from convdip.check.source import check_seconds, find_source
+    from convdip.check.table import described, to_text
+
+    settings = Settings(input=input_, unit=unit, channels=channels, invert=invert, wait_s=wait_s)
+    check_seconds(seconds)
+    show, head = status_printer(period_s=1.0), load_bundle(settings.model).head
+    source = find_source(settings, stream)
+    try:
+        report = examine(source, settings, head, seconds=seconds, on_status=show)
+    except MontageError:  # what the source says is what there is to mend
+        print(described(source.eeg), file=sys.stderr if json_ else sys.stdout, flush=True)
+        raise
+    if json_:
+        print(json.dumps({**asdict(report), "ok": report.ok}))
+    else:
+        print("\n" + in_flags(to_text(report)))
+    return 0 if report.ok else 1
 
 
 @app.command

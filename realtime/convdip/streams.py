@@ -45,6 +45,10 @@ QUALITY = {
     "stream_losses": "times",
     "goodness_of_fit": "ratio",
     "bad_channels": "electrodes",
+    "valid": "boolean",
+    "invalid_reason": "code",
+    "artefact": "code",
+    "filter_delay": "ms",
 }
 
 AS_STATED, NONE = "as stated", "none"
@@ -90,6 +94,12 @@ class Event(StrEnum):
     CAUGHT_UP = "caught up"
     DROPPED = "dropped"
     CLOCK = "clock"
+    BAD = "bad"
+    GOOD = "good"
+    INVALID = "invalid"
+    VALID = "valid"
+    LEVEL = "level"
+    NOTCH = "notch"
     STOP = "stop"
 
 
@@ -298,6 +308,8 @@ class Provenance:
         stream states them.
     input_inverted : bool
         Whether the user had the polarity reversed.
+    filter_delay_s : float
+        Group delay of the filter.
     """
 
     input_name: str
@@ -316,6 +328,7 @@ class Provenance:
     filter: str = NONE
     input_channels: str | None = None
     input_inverted: bool = False
+    filter_delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -394,7 +407,7 @@ def sources_info(
     _append(
         desc.append_child("timing"),
         timestamp="of the EEG sample that the estimate was computed from",
-        delay_s=0,
+        delay_s=f"{provenance.filter_delay_s:.6g}",
     )
     return info
 
@@ -428,6 +441,7 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         filter=text("filter"),
         input_channels=set_by_user("input_channels"),
         input_inverted=text("input_polarity") == INVERTED,
+        filter_delay_s=_number(text("delay_s", "timing") or "0"),
     )
     medial_wall = text("medial_wall", "source_space").split()
     return SourcesDescription(

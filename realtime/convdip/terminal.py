@@ -46,6 +46,17 @@ def in_flags(text: str) -> str:
     return _SETTING.sub(flag, text)
 
 
+def printable(text: str) -> str:
+    r"""Show what a stream or a file says of itself, without what would steer the terminal.
+
+    Examples
+    --------
+    >>> printable("Fp1\x1b[2J") == "Fp1\ufffd[2J"
+    True
+    """
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 class FlagsFormatter(logging.Formatter):
     """Words log lines for the command line."""
 

@@ -50,6 +50,7 @@ class Publisher:
         self.health = Health(SFREQ_HZ, pylsl.local_clock(), n_bad=n_missing)
         self.moments_nam = np.zeros(head.n_dipoles, np.float32)
         self.late_s = 0.0
+        self.rails = ""  # an electrode of the EEG that is at a rail
         self._sent_s = pylsl.local_clock()
 
     def patch(self, dipole: int, peak_nam: float) -> None:
@@ -69,6 +70,8 @@ class Publisher:
         ripple = 5 * np.sin(2 * np.pi * 10 * stamps)[:, None] * np.ones(len(self._labels))
         dtype = np.float32 if self._eeg.channel_format == pylsl.cf_float32 else np.float64
         samples = np.ascontiguousarray(eeg_uv[: len(self._labels)] + ripple, dtype)
+        if self.rails:
+            samples[:, self._labels.index(self.rails)] = 375_000
         self._eeg.push_chunk(samples, (stamps - self.late_s).tolist())
         moments_nam, fit = np.tile(self.moments_nam, (n, 1)), np.full(n, 0.9, np.float32)
         frame = Frame(moments_nam, fit, stamps - self.late_s, StageTimes(*(now_s,) * 4))

@@ -23,6 +23,8 @@ if not has_screen():
 from convdip.display.feed import Feed
 from convdip.display.keys import key_map
 from convdip.display.window import Window
+from convdip.live.frame import Artefact
+from convdip.streams import Event
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtTest import QTest
@@ -353,15 +355,66 @@ def test_the_free_view_is_turned_by_the_mouse(qtbot, publish, show):
     assert window.cortex.picture.cells[0][0] == before
 
 
+def crossed_out(window):
+    names = [text for _, text in window.strip.getAxis("left")._tickLevels[0]]
+    return {name.removeprefix("✕ ") for name in names if name.startswith("✕")}
+
+
 def test_bad_electrodes_are_named(qtbot, publish, show):
     publisher = publish(n_missing=3)
     window = show(publisher)
-    names = [text for _, text in window.strip.getAxis("left")._tickLevels[0]]
-    missing = publisher.head.channels[-3:]
-    assert {name for name in names if name.startswith("✕")} == {f"✕ {name}" for name in missing}
+    missing = set(publisher.head.channels[-3:])
+    live(qtbot, publisher, lambda: crossed_out(window) == missing)
     goes_on(qtbot, publisher, 0.3)
     assert len(window.strip._interpolated.getData()[0]) > 0
-    assert window.scalp.interpolated == missing
+    assert window.scalp.interpolated == dict.fromkeys(publisher.head.channels[-3:], "")
+
+
+def test_electrodes_that_fail_are_crossed_out_and_come_back(qtbot, publish, show):
+    publisher = publish()
+    window = show(publisher)
+    say, facts = publisher.events.say, {"electrode": "C3", "reason": "rail"}
+    say(Event.BAD, "C3 is bad (rail): left out", pylsl.local_clock(), **facts)
+    live(qtbot, publisher, lambda: crossed_out(window) == {"C3"})
+    assert window.scalp.interpolated == {"C3": "rail"}
+    assert window.controls.message.text() == "C3 is bad (rail): left out"
+    # What is said again, for those who were not there, is no news.
+    say(Event.BAD, "said again", pylsl.local_clock(), **facts, repeated=True)
+    # The strip shows what the service images: C3 from its neighbours, not the rail.
+    publisher.rails = "C3"
+    goes_on(qtbot, publisher, 0.5)
+    c3 = publisher.head.channels.index("C3")
+    assert np.abs(window.feed.eeg.between(-np.inf, np.inf)[0][-20:, c3]).max() < 100
+    assert window.controls.message.text() != "said again"
+    say(Event.GOOD, "C3 is good again", pylsl.local_clock(), **facts)
+    publisher.rails = ""
+    live(qtbot, publisher, lambda: crossed_out(window) == set())
+    assert window.scalp.interpolated == {}
+
+
+def test_why_there_are_no_estimates_stands_on_the_cortex(qtbot, publish, show):
+    publisher = publish()
+    window = show(publisher)
+    facts = {"reason": "too few electrodes"}
+    publisher.events.say(Event.INVALID, "NOT VALID", pylsl.local_clock(), **facts)
+    publisher.moments_nam[:] = np.nan
+    live(qtbot, publisher, lambda: "too few electrodes" in window.cortex.frame.banner)
+    assert "INVALID" in window.status.state.text()
+    publisher.moments_nam[:] = 0
+    publisher.events.say(Event.VALID, "valid again", pylsl.local_clock())
+    live(qtbot, publisher, lambda: not window.cortex.frame.banner)
+    assert window.feed.invalid == ""
+
+
+def test_artefacts_and_the_filters_delay_are_shown(qtbot, publish, show):
+    publisher = publish()
+    window = show(publisher)
+    publisher.health.artefact = Artefact.BLINK
+    publisher.health.filter_delay_s = 0.113
+    live(qtbot, publisher, lambda: window.status.state.text().endswith("LIVE, blink"))
+    live(qtbot, publisher, lambda: "+ 113 ms filter" in window.status.values["service"].text())
+    publisher.health.artefact = Artefact.NONE
+    live(qtbot, publisher, lambda: window.status.state.text().endswith("LIVE"))
 
 
 @pytest.mark.alone
@@ -440,7 +493,7 @@ def test_a_map_that_is_no_number_is_no_quiet_brain(qtbot, publish, show):
     window = show(publisher)
     publisher.moments_nam[7] = np.nan
     live(qtbot, publisher, lambda: "INVALID" in window.status.state.text())
-    assert "contains NaN" in window.cortex.frame.banner
+    assert "no estimates: check the EEG" in window.cortex.frame.banner
 
 
 def test_before_a_first_sample_it_says_so_and_cannot_be_paused(qtbot, publish, show):
@@ -525,6 +578,7 @@ def test_memory_is_flat_over_five_thousand_frames(qtbot, publish, show, hand):
     publisher = publish()
     publisher.patch(hand(publisher.head), 5.0)
     window = show(publisher)
+    window.resize(700, 460)  # fewer pixels a frame, as many frames
     QTest.mouseMove(window.cortex, QPoint(120, 120))
 
     def draw(n):

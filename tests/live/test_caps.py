@@ -7,7 +7,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from convdip.live.caps import TABLE, cap_names, electrode_places, find_cap
+from convdip.live.cap_places import TABLE, cap_names, electrode_places, find_cap
 from convdip.live.montage import match_montage
 from convdip.live.spline import sphere_centre
 from convdip.live.topography import average_reference, input_matrices

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from convdip import Imager
 from convdip.errors import MontageError
-from convdip.live.caps import cap_names
+from convdip.live.cap_places import cap_names
 from convdip.live.channels import parse_channels, read_channels
 from convdip.live.montage import match_montage
 from convdip.live.settings import Settings

@@ -70,6 +70,7 @@ def test_the_public_names():
     assert convdip.__all__ == [
         "Bundle",
         "ConvDipError",
+        "Filters",
         "Flags",
         "Frame",
         "Head",
@@ -83,7 +84,8 @@ def test_the_public_names():
 
 
 def test_frames_are_what_the_imager_gives(amplifier, unique):
-    frames = convdip.frames(input=unique, provider="cpu", precision="fp32")
+    as_it_is = {"filter": False, "keep": True, "provider": "cpu", "precision": "fp32"}
+    frames = convdip.frames(input=unique, **as_it_is)
     found = []
     done = threading.Event()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from convdip import load_bundle
 from convdip.errors import MontageError
-from convdip.live.caps import electrode_places
+from convdip.live.cap_places import electrode_places
 from convdip.live.labels import ALIASES, EARS, electrode_name
 from convdip.live.montage import MIN_ELECTRODES, Montage, match_montage
 from hypothesis import given

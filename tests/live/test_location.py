@@ -5,7 +5,7 @@ import numpy as np
 import pylsl
 import pytest
 from convdip import load_bundle
-from convdip.live.caps import electrode_places
+from convdip.live.cap_places import electrode_places
 from convdip.live.montage import stream_montage
 from convdip.live.spline import sphere_centre
 from convdip.streams import read_eeg

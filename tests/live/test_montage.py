@@ -140,11 +140,14 @@ def test_a_stream_of_other_types_is_told_so(shipped):
 @pytest.mark.parametrize(
     ("scale", "warns"), [(1e-6, True), (1.0, False), (20.0, False), (1e4, True), (0.0, True)]
 )
-def test_a_level_that_is_not_eeg_is_warned_of_once(shipped, caplog, scale, warns):
-    montage = match_montage(["AUX", *shipped.head.channels], ["", *["uV"] * 31], shipped.head)
-    look = LevelCheck(montage, 250.0)
-    eeg_uv = 10 * scale * np.random.default_rng(0).standard_normal((600, 31))
-    samples = np.column_stack([np.full(600, np.nan), eeg_uv]).astype(np.float32)
-    for first in range(0, 600, 50):
-        look.at(samples[first : first + 50])
-    assert [r.getMessage().count("is its unit right?") for r in caplog.records] == [1] * warns
+def test_a_level_that_is_not_eeg_is_told_once_and_again_after_a_return(scale, warns):
+    check = LevelCheck()
+    for _ in range(2):
+        told = [text for _ in range(60) if (text := check(10e-6 * scale))]
+        assert [text.count("is its unit right?") for text in told] == [1] * warns
+        check.restart()
+
+
+def test_a_moment_of_another_level_is_not_told():
+    check = LevelCheck()
+    assert not any(check(level) for level in [2e-3, 2e-3, 10e-6] * 20)

@@ -96,6 +96,8 @@ def test_numbers_become_the_same_moments_and_the_same_eeg_on_the_display(
         provider="cpu",
         precision="fp32",
         channels=str(file),
+        filter=False,
+        keep=True,
         on_frame=frames.append,
         **settings,
     ):

@@ -116,7 +116,7 @@ def test_a_real_recording_reaches_a_foreign_client(
 def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
     convdip, said, shipped, unique, prime
 ):
-    """The places are spread evenly over the cortex; a tenth of a second in each."""
+    """The places are spread evenly over the cortex; a tenth of a second in each, so no signal."""
     head = shipped.head
     cortex = np.flatnonzero(head.is_cortex)
     places = [int(cortex[0])]
@@ -132,7 +132,8 @@ def test_patches_in_twenty_places_are_found_at_the_other_end_of_lsl(
     samples = (topographies_uv[:, None] + noise_uv * level_uv).reshape(-1, 31).astype(np.float32)
 
     sender = eeg_outlet(unique, head.channels, 250.0, f"id-{unique}")
-    service = convdip("run", "--input", unique, "--name", unique, "--wait-s", 30, "--json")
+    as_it_is = ("--no-filter", "--keep", "--wait-s", 30, "--json")
+    service = convdip("run", "--input", unique, "--name", unique, *as_it_is)
     said(0, f"output {unique}-Sources")
     client = pylsl.StreamInlet(resolve(f"{unique}-Sources", 10.0, settle_s=0.0), recover=False)
     prime(sender, 31, client)

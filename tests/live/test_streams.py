@@ -36,8 +36,16 @@ def pull(inlet, n, timeout_s=10.0):
     return np.concatenate(samples), np.concatenate(stamps)
 
 
-@pytest.mark.parametrize("fmt", [pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16])
-def test_samples_and_stamps_come_as_they_were_sent(unique, fmt):
+@pytest.mark.parametrize(
+    ("fmt", "dtype"),
+    [
+        (pylsl.cf_float32, np.float32),
+        (pylsl.cf_double64, np.float64),
+        (pylsl.cf_int16, np.int16),
+        (pylsl.cf_int32, np.int32),
+    ],
+)
+def test_samples_and_stamps_come_as_they_were_sent(unique, fmt, dtype):
     sender = outlet(unique, fmt=fmt)
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
     assert sender.wait_for_consumers(5.0)
@@ -45,7 +53,7 @@ def test_samples_and_stamps_come_as_they_were_sent(unique, fmt):
     stamps = pylsl.local_clock() + np.arange(100) / 100
     sender.push_chunk(samples, stamps.tolist())
     got, got_stamps = pull(inlet, 100)
-    assert got.dtype == np.float32
+    assert got.dtype == dtype
     np.testing.assert_array_equal(got, samples)
     np.testing.assert_array_equal(got_stamps, stamps)
 

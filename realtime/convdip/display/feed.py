@@ -13,18 +13,16 @@ from convdip.bundle import Bundle, load_bundle
 from convdip.display.follower import Follower, Wanted
 from convdip.display.freshness import Freshness, judge_freshness
 from convdip.display.history import LENGTH_S, Ring, SourceHistory
+from convdip.display.shown_eeg import ShownEeg
 from convdip.errors import ConvDipError, StreamError
 from convdip.head import Head
-from convdip.live.channels import parse_channels
-from convdip.live.montage import stream_montage
-from convdip.live.topography import input_matrices
 from convdip.streams import (
     SOURCES_TYPE,
+    Event,
     EventMessage,
     PlayedSource,
     Provenance,
     SourcesDescription,
-    read_eeg,
     read_quality,
     read_sources,
     stem_of,
@@ -39,9 +37,6 @@ MOST_ROWS = 150_000
 GAP_S = 0.02
 # An older report says nothing of now.
 REPORT_S = 0.5
-
-# Channels of the input that are used, and the matrix from them to the electrodes.
-ToMicrovolts = tuple[NDArray[np.intp], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +93,10 @@ class Feed:
     eeg : Ring
         Average-referenced EEG at the model's electrodes, in microvolts.
     truths : list of PlayedSource
+    bad : dict
+        By name of the electrode, why the service found it bad.
+    invalid : str
+        Why the service gives no estimates; empty if it does, or never said.
     n_samples, n_missing : int
         Samples of sources that came, and that are missing between their stamps.
     newest_s : float
@@ -115,6 +114,9 @@ class Feed:
         self._report_s = -np.inf
         self._news: list[str] = []
         self.truths: list[PlayedSource] = []
+        self.bad: dict[str, str] = {}
+        self.invalid = ""
+        self._notch_hz: float | None = None
         self.n_samples = self.n_missing = 0
         self.newest_s = -np.inf
         self.last_news_s = pylsl.local_clock()
@@ -198,6 +200,7 @@ class Feed:
             is_open=self._sources.is_open,
             is_finite=self.sources.is_finite,
             refusal=self._sources.refusal,
+            invalid=self.invalid,
         )
 
     def quality(self, now_s: float) -> dict[str, float]:
@@ -246,6 +249,7 @@ class Feed:
         is_same = before is not None and head is before.head and service.sfreq_hz == before.sfreq_hz
         self.service = service
         self.newest_s = self._report_s = -np.inf
+        self.bad, self.invalid, self._notch_hz = {}, "", None
         if not is_same:
             self.is_frozen = False
             n_rows = min(round(LENGTH_S * service.sfreq_hz), MOST_ROWS)
@@ -268,8 +272,8 @@ class Feed:
                 if follower is not None:
                     follower.close()
 
-            def understand(info: pylsl.StreamInfo) -> ToMicrovolts:
-                return _to_microvolts(info, service)
+            def understand(info: pylsl.StreamInfo) -> ShownEeg:
+                return ShownEeg(info, service.head, service.provenance)
 
             self._eeg = Follower(wanted, understand=understand)
             self._truth = Follower(Wanted(stream_name(service.provenance.input_name, "Truth")))
@@ -299,9 +303,13 @@ class Feed:
             samples, stamps = self._eeg.read_numbers(now_s)
             if not len(stamps):
                 return
+            shown: ShownEeg = self._eeg.facts
+            shown.leave_out(self.bad)
+            if self._notch_hz is not None:
+                shown.add_notch(self._notch_hz)
+            eeg_uv = shown(samples)  # also while frozen: filters go on
             if not self.is_frozen:
-                used, to_microvolts = self._eeg.facts
-                self.eeg.append(samples[:, used] @ to_microvolts.T, stamps)
+                self.eeg.append(eeg_uv, stamps)
 
     def _read_reports(self, now_s: float) -> None:
         assert self._quality is not None
@@ -311,26 +319,33 @@ class Feed:
         if len(reports):
             self._report = read_quality(reports[-1])
             self._report_s = now_s
-        messages = self._events.read_texts(now_s)
-        self._news += [EventMessage.from_json(text).text for text, _ in messages]
+        for text, _ in self._events.read_texts(now_s):
+            self._hear(EventMessage.from_json(text))
         for text, _ in self._truth.read_texts(now_s):
             if (truth := PlayedSource.from_json(text)) is not None:
                 self.truths = [*self.truths[-99:], truth]
 
+    def _hear(self, message: EventMessage) -> None:
+        """Take in an event."""
+        facts = message.facts
+        if not facts.get("repeated"):
+            self._news.append(message.text)
+        if message.event == Event.BAD:
+            self.bad = self.bad | {facts["electrode"]: facts["reason"]}
+        elif message.event == Event.GOOD:
+            self.bad = {name: why for name, why in self.bad.items() if name != facts["electrode"]}
+        elif message.event == Event.NOTCH:
+            self._notch_hz = float(facts["hz"])
+        elif message.event == Event.INVALID:
+            self.invalid = facts["reason"]
+        elif message.event == Event.VALID:
+            self.invalid = ""
 
-def _to_microvolts(info: pylsl.StreamInfo, service: Service) -> ToMicrovolts:
-    """Work out how the input's channels become the electrodes, as the service does."""
-    head, provenance = service.head, service.provenance
-    channels = provenance.input_channels
-    montage = stream_montage(
-        read_eeg(info),
-        head,
-        unit=provenance.input_unit,
-        channels=None if channels is None else parse_channels(channels),
-        inverted=provenance.input_inverted,
-    )
-    to_eeg = input_matrices(head, montage)[0] * montage.volts
-    return montage.channels, (to_eeg * 1e6).astype(np.float32)
+    def interpolated(self) -> dict[str, str]:
+        """Return the model's electrodes that are not measured, by name, and why."""
+        assert self.service is not None
+        missing = dict.fromkeys(self.service.provenance.interpolated, "")
+        return missing | {n: why for n, why in self.bad.items() if n in self.service.head.channels}
 
 
 def _region_means(head: Head) -> sp.csr_matrix:

@@ -41,6 +41,7 @@ def judge_freshness(
     is_open: bool,
     is_finite: bool = True,
     refusal: str = "",
+    invalid: str = "",
 ) -> Freshness:
     """Judge what is shown.
 
@@ -60,6 +61,8 @@ def judge_freshness(
         Whether the map shown is free of NaN and infinity.
     refusal : str
         Why the stream cannot be shown; empty if it can.
+    invalid : str
+        Why the service gives no estimates, as far as it said.
     """
     if refusal:
         return Freshness("LOST", refusal, True)
@@ -72,7 +75,7 @@ def judge_freshness(
     if silence_s > stale_s:
         return Freshness("STALE", f"no sample for {silence_s:.1f} s", True)
     if not is_finite:
-        text = "the source map contains NaN: check the EEG"
+        text = f"no estimates: {invalid or 'check the EEG'}"
         return Freshness("INVALID", text, True)
     if not BELIEVABLE_S[0] <= age_s <= BELIEVABLE_S[1]:
         text = f"time stamps are {age_s:.3g} s old: wrong sender clock, or a backlog"

@@ -109,7 +109,7 @@ class StatusBar(QWidget):
             lost = sum(quality[key] for key in ("dropped", "overflowed", "missing"))
             waiting = quality["backlog"]
             shown |= {
-                "service": _milliseconds(quality["age_p50"]),
+                "service": _age(quality["age_p50"], quality["filter_delay"]),
                 "in": _rate(quality["rate_in"]),
                 "out": _rate(quality["rate_out"]),
                 "lost": f"{lost:,.0f}" + (f" ({n_missing:,} here)" if n_missing else ""),
@@ -133,6 +133,13 @@ def _milliseconds(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     return f"{value / 1e3:.1f} s" if abs(value) >= 1e3 else f"{value:.1f} ms"
+
+
+def _age(median_ms: float, delay_ms: float) -> str:
+    """Return the age, and what the filter adds to it."""
+    if not round(delay_ms):
+        return _milliseconds(median_ms)
+    return f"{_milliseconds(median_ms)} + {delay_ms:.0f} ms filter"
 
 
 def _rate(value: float) -> str:

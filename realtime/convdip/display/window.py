@@ -34,6 +34,7 @@ from convdip.display.start_page import StartPage
 from convdip.display.status_bar import StatusBar
 from convdip.display.theme import THEMES
 from convdip.display.timing import Timing
+from convdip.live.frame import Artefact
 
 FRAME_MS = 33
 # Numbers and panels are updated every third frame.
@@ -258,8 +259,8 @@ class Window(QMainWindow):
         if service.head is not self.cortex.head:
             self.cortex.show_head(service.head, *coordinate_system(service.bundle))
             self._pin(None)
-        self.scalp.show_head(service.head, service.provenance.interpolated)
-        self.strip.show_head(service.head, service.provenance.interpolated, service.sfreq_hz)
+        self.scalp.show_head(service.head)
+        self.strip.show_head(service.head, service.sfreq_hz)
         self.limit.restart()
         self.player.restart()
 
@@ -306,8 +307,11 @@ class Window(QMainWindow):
             meanwhile = f", now {freshness.word}" if freshness.is_stale else ""
             self.status.show_state("PAUSED", meanwhile)
             return
-        is_over = bool(self.feed.quality(now_s).get("overload", 0.0)) and not freshness.is_stale
-        self.status.show_state("OVERLOAD" if is_over else freshness.word)
+        quality = self.feed.quality(now_s)
+        is_over = bool(quality.get("overload", 0.0)) and not freshness.is_stale
+        artefact = list(Artefact)[int(quality.get("artefact", 0.0))]
+        extra = f", {artefact}" if artefact != Artefact.NONE and not freshness.is_stale else ""
+        self.status.show_state("OVERLOAD" if is_over else freshness.word, extra)
 
     def _show_panels(self, time_s: float, now_s: float, *, is_grey: bool) -> None:
         """Show the present numbers, and EEG and regions of the moment that the cortex shows."""
@@ -315,6 +319,9 @@ class Window(QMainWindow):
         assert service is not None
         quality = feed.quality(now_s)
         self.status.show_numbers(now_s - time_s, quality, service, feed.n_missing)
+        interpolated = feed.interpolated()
+        self.scalp.show_interpolated(interpolated)
+        self.strip.show_interpolated(interpolated)
         eeg_uv, stamps = feed.eeg.between(time_s - eeg.SPAN_S, time_s)
         is_there = len(stamps) and time_s - stamps[-1] < EEG_GAP_S
         self.scalp.show_eeg(

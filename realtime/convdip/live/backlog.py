@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Literal
 
+import numpy as np
 import pylsl
 
 from convdip.errors import StreamError
@@ -88,13 +89,16 @@ class Backlog:
         """Drop everything but the newest sample."""
         first_stamp, n = float(chunk.timestamps[0]), 0
         last_stamps: list[float] = []
+        samples = []
         rest: EegChunk | None = chunk
         while rest is not None:
             chunk, n = rest, n + len(rest.timestamps)
+            samples.append(chunk.samples)
             last_stamps = [*last_stamps, *chunk.timestamps[-2:].tolist()][-2:]
             rest = None
             with suppress(StreamError):  # the next call tells
                 rest = inlet.pull(max(1, inlet.n_waiting()), wait=False)
         self.n_dropped = n - 1
         self.dropped = first_stamp, last_stamps[0]
-        return EegChunk(chunk.samples[-1:], chunk.timestamps[-1:])
+        skipped = np.concatenate(samples)[:-1]
+        return EegChunk(chunk.samples[-1:], chunk.timestamps[-1:], skipped)

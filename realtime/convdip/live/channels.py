@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convdip.errors import MontageError
-from convdip.live.caps import Cap, cap_names, find_cap
+from convdip.live.cap_places import Cap, cap_names, find_cap
 from convdip.live.labels import read_label
 
 # In place of a label: the channel is none that is to be imaged.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +17,35 @@ class EegChunk:
 
     Attributes
     ----------
-    samples : ndarray of float32, shape (n_times, n_stream_channels)
-        In the stream's own channel order and units.
+    samples : ndarray, shape (n_times, n_stream_channels)
+        In the stream's own channel order, units and number format.
     timestamps : ndarray of float64, shape (n_times,)
         Seconds on the LSL clock of this computer (`pylsl.local_clock`).
+    skipped : ndarray, shape (n_skipped, n_stream_channels), or None
+        Samples that came just before and are not to be imaged; filters need them.
     """
 
-    samples: NDArray[np.float32]
+    samples: NDArray[np.generic]
     timestamps: NDArray[np.float64]
+    skipped: NDArray[np.generic] | None = None
+
+
+class Artefact(StrEnum):
+    """What is in the EEG beside the brain's."""
+
+    NONE = "none"
+    BLINK = "blink"
+    EYES = "eye movement"
+    MUSCLE = "muscle"
+
+
+class Invalid(StrEnum):
+    """Why samples are not imaged: their moments are NaN."""
+
+    NOT = "valid"
+    COVERAGE = "too few electrodes"
+    SIGNAL = "no signal"
+    MOMENT = "implausible moments"
 
 
 class StageTimes(NamedTuple):
@@ -48,12 +71,21 @@ class Flags:
         Samples newly found missing in the input.
     is_resumed : bool
         The first frame after the input was lost and came back.
+    invalid : Invalid
+        Why rows of the frame are NaN, if some are.
+    artefact : Artefact
+        Eyes or muscle within the last half second.
+    bad : tuple of str
+        Electrodes that are left out.
     """
 
     overload: bool = False
     n_dropped: int = 0
     n_missing: int = 0
     is_resumed: bool = False
+    invalid: Invalid = Invalid.NOT
+    artefact: Artefact = Artefact.NONE
+    bad: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != ALL_WELL
@@ -83,3 +115,23 @@ class Frame:
     timestamps: NDArray[np.float64]
     stages: StageTimes
     flags: Flags = ALL_WELL
+
+
+def joined(frames: Sequence[Frame], n_dipoles: int) -> Frame:
+    """Return frames that follow one another as one.
+
+    Its stages are those of the first's begin and the last's end; it is invalid if any is.
+    """
+    if not frames:
+        nothing = np.empty(0, np.float32)
+        times = StageTimes(*(np.nan,) * 4)
+        return Frame(nothing.reshape(0, n_dipoles), nothing, nothing.astype(float), times)
+    first, last = frames[0].stages, frames[-1].stages
+    invalid = next((f.flags.invalid for f in frames if f.flags.invalid != Invalid.NOT), Invalid.NOT)
+    return Frame(
+        np.concatenate([frame.moments_nam for frame in frames]),
+        np.concatenate([frame.goodness_of_fit for frame in frames]),
+        np.concatenate([frame.timestamps for frame in frames]),
+        StageTimes(first.began_s, last.prepared_s, last.inferred_s, last.scaled_s),
+        Flags(invalid=invalid),
+    )

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pylsl
 
 from convdip.bundle import ONE_POLARITY, load_bundle
-from convdip.errors import StreamError
+from convdip.errors import MontageError, StreamError
 from convdip.live.backlog import Backlog
 from convdip.live.channels import read_channels
 from convdip.live.events import Say, log_event
-from convdip.live.frame import EegChunk, Flags, Frame
+from convdip.live.frame import EegChunk, Frame
 from convdip.live.health import Health
 from convdip.live.imager import Imager
 from convdip.live.inlet import BUFFER_S, Inlet
-from convdip.live.level import LevelCheck
-from convdip.live.montage import stream_montage
+from convdip.live.montage import Montage, stream_montage
 from convdip.live.sender import POLL_S, only_one, resolve
 from convdip.live.settings import Settings
 from convdip.live.tuning import open_network
+from convdip.live.watch import Watch
 from convdip.streams import EegDescription, Event
 
 log = logging.getLogger(__name__)
 
 # After a candidate was refused, how long until it is looked at again.
 RETRY_S = 0.5
+# Over less than this, filters go on: what they know of offsets is worth more.
+GAP_S = 0.25
 
 
 def frames(
@@ -141,18 +144,25 @@ class Frames:
             inverted=settings.invert,
         )
         self.channels = None if channels is None else str(channels)
+        _check_named(settings.bad_electrodes, montage)
         self.imager = Imager(
             stream.labels,
             montage=montage,
+            sfreq_hz=stream.sfreq_hz,
+            filters=settings.filters,
+            bad=settings.bad_electrodes,
+            keep=settings.keep,
             model=self._bundle,
             network=self._network,
             clock=pylsl.local_clock,
         )
         self._log_input()
-        self._level = LevelCheck(montage, stream.sfreq_hz)
         self._backlog = self._empty_backlog()
         self._is_resumed = False
-        self.health = Health(stream.sfreq_hz, pylsl.local_clock(), n_bad=len(montage.missing))
+        self._last_stamp = np.nan
+        self.health = Health(stream.sfreq_hz, pylsl.local_clock())
+        assert self.imager.preparation is not None
+        self._watch = Watch(self.imager.preparation, self.health)
         return True
 
     def close(self) -> None:
@@ -182,15 +192,29 @@ class Frames:
         self.say(Event.STOP, text, pylsl.local_clock(), logging.DEBUG, unread=n_unread)
 
     def _image(self, chunk: EegChunk) -> Iterator[Frame]:
+        preparation = self.imager.preparation
+        assert preparation is not None
+        first_stamp = chunk.timestamps[0]
+        if chunk.skipped is not None:
+            preparation.skip(chunk.skipped)
+        elif first_stamp - self._last_stamp > GAP_S:  # a filter does not go on over a gap
+            preparation.restart()
+        self._last_stamp = chunk.timestamps[-1]
         frame = self.imager(chunk.samples, chunk.timestamps)
         backlog = self._backlog
         missing = self.health.received(chunk.timestamps, backlog.n_dropped)
-        if missing or backlog.is_over or backlog.n_dropped or self._is_resumed:
-            flags = Flags(backlog.is_over, backlog.n_dropped, missing, self._is_resumed)
+        flags = replace(
+            self._watch.flags(frame),
+            overload=backlog.is_over,
+            n_dropped=backlog.n_dropped,
+            n_missing=missing,
+            is_resumed=self._is_resumed,
+        )
+        self._is_resumed = False
+        if flags:
             frame = replace(frame, flags=flags)
-            self._is_resumed = False
         yield frame
-        self._level.at(chunk.samples)
+        self._watch.after(frame, pylsl.local_clock(), self.say)
         if missing and backlog.overflowed:
             self.health.overflowed(missing)
             text = f"{missing} samples lost: more than {BUFFER_S} s waited"
@@ -231,6 +255,7 @@ class Frames:
         self.health.restarted(now_s)
         if not self._stop():
             self._is_resumed = True
+            self._watch.restart()
             text = f"input {self.stream.name} is back"
             self.say(Event.BACK, text, now_s, logging.WARNING)
 
@@ -283,3 +308,13 @@ class Frames:
             log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
         if montage.unused:
             log.info("ignored channels: %s", ", ".join(montage.unused))
+
+
+def _check_named(bad: Collection[str], montage: Montage) -> None:
+    """Refuse names of electrodes that the stream does not have: a slip would go unnoticed."""
+    unknown = [name for name in bad if name not in montage.names]
+    if unknown:
+        raise MontageError(
+            f"`bad` names {', '.join(unknown)}: expected electrodes of the stream, which are "
+            f"{', '.join(montage.names)}"
+        )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.live.backlog import MAX_BATCH, Backlog
-from convdip.live.frame import Frame
+from convdip.live.frame import Artefact, Frame, Invalid
 from convdip.live.gaps import GapDetector
 from convdip.live.latency import Latency
 from convdip.live.summary import Summary
@@ -33,6 +33,13 @@ class Health:
 
     Attributes
     ----------
+    n_bad : int
+    invalid : Invalid
+        Why nothing is imaged, if so.
+    artefact : Artefact
+        In the last half second.
+    filter_delay_s : float
+        Beside the age.
     n_received, n_published, n_dropped : int
         Samples; what was received is published or dropped.
     n_batches : int
@@ -76,7 +83,9 @@ class Health:
         self._last_news_s = now_s
         self._newest_stamp = np.nan
         self._latency = Latency()
-        self._n_bad = n_bad
+        self.n_bad = n_bad
+        self.invalid, self.artefact = Invalid.NOT, Artefact.NONE
+        self.filter_delay_s = 0.0
         self._started_cpu_s = time.process_time()
         # Since the last report: its time, samples in and out, batches, sum of the fit.
         self._reported_s, self._n_in, self._n_out, self._n_runs, self._fit = np.nan, 0, 0, 0, 0.0
@@ -103,7 +112,7 @@ class Health:
         self._n_out += n
         self.n_batches += 1
         self._n_runs += 1
-        self._fit += float(frame.goodness_of_fit.sum())
+        self._fit += float(np.nansum(frame.goodness_of_fit))
         self._last_news_s = published_s
         self._newest_stamp = float(frame.timestamps[-1])
         if self._is_settled:
@@ -175,7 +184,11 @@ class Health:
             self.gaps.n_missing,
             self.n_losses,
             fit / n_out if n_out else nan,
-            self._n_bad,
+            self.n_bad,
+            self.invalid == Invalid.NOT,
+            list(Invalid).index(self.invalid),
+            list(Artefact).index(self.artefact),
+            self.filter_delay_s * 1e3,
         ]
         return dict(zip(QUALITY, values, strict=True))
 
@@ -215,13 +228,17 @@ def status_line(health: Health, now_s: float) -> str:
     median, _, p99 = stages[AGE]
     parts = " + ".join(f"{stage} {stages[stage][0]:.2f}" for stage in STAGES)
     age = f"age {median:.2f} ms (p99 {p99:.2f}) = {parts}"
+    if round(health.filter_delay_s * 1e3):
+        age += f"; filter {health.filter_delay_s * 1e3:.0f} ms"
     if np.isnan(median):
         age = "age –"
     if silence_s := health.silence_s(now_s):
         age = f"NO SAMPLE FOR {silence_s:.0f} s"
+    if health.invalid != Invalid.NOT:
+        age = f"NOT VALID: {health.invalid}   {age}"
     if health.is_over:
         age = f"OVERLOAD, {health.n_behind} SAMPLES WAIT   {age}"
     return (
         f"{age}   {health.n_published} samples out, {health.n_dropped} dropped, "
-        f"{health.gaps.n_missing} missing in the input"
+        f"{health.gaps.n_missing} missing in the input, {health.n_bad} electrodes interpolated"
     )

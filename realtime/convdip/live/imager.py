@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,29 @@ from numpy.typing import ArrayLike, NDArray
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import MontageError
 from convdip.live.channels import Channels
-from convdip.live.frame import Frame, StageTimes
+from convdip.live.conditioning import Filters
+from convdip.live.frame import Flags, Frame, Invalid, StageTimes, joined
 from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
+from convdip.live.preparation import Preparation
 from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
-from convdip.live.topography import input_matrices
+from convdip.live.topography import one_matrix
 from convdip.live.tuning import open_network
 
 Float = NDArray[np.float32]
+
+USUAL = Filters()
+# Clean simulated EEG has 7 nAm, drift and eyes in raw EEG 150, a rail 150,000.
+LIMIT_NAM = 2000.0
 
 
 class Imager:
     """Images EEG with one model.
 
-    Each sample is imaged by itself: how a recording is cut into chunks changes nothing.
+    Each sample is imaged by itself. With ``sfreq_hz`` samples are a signal: filtered before they
+    are imaged, and electrodes that fail are left out, from call to call, as in the service. In
+    either case, how a recording is cut into chunks changes nothing.
 
     Parameters
     ----------
@@ -45,6 +54,14 @@ class Imager:
     montage : Montage, optional
         The electrodes, where they are matched already: then labels, unit, channels and polarity
         are those that it was matched with.
+    sfreq_hz : float, optional
+        Sampling rate of the signal.
+    filters : Filters
+        Of a signal: by default the service's, a high-pass, and a notch where mains is found.
+    bad : collection of str
+        Electrodes of a signal to be left out from the start.
+    keep : bool
+        Leave no others out.
     model : str, Path or Bundle
         A bundle, its folder, or the name of a shipped one.
     network : Network, optional
@@ -60,6 +77,8 @@ class Imager:
     bundle : Bundle
     montage : Montage
     network : Network
+    preparation : Preparation or None
+        Filters, electrodes and whether they can bear an image; None without ``sfreq_hz``.
 
     Raises
     ------
@@ -87,6 +106,10 @@ class Imager:
         channels: Channels | None = None,
         invert: bool = False,
         montage: Montage | None = None,
+        sfreq_hz: float | None = None,
+        filters: Filters = USUAL,
+        bad: Collection[str] = (),
+        keep: bool = False,
         model: str | Path | Bundle = DEFAULT_MODEL,
         network: Network | None = None,
         provider: Provider = "auto",
@@ -102,21 +125,32 @@ class Imager:
         self.network = network or open_network(self.bundle, provider, precision)
         self._clock = clock
         self._lead_field = head.lead_field
-        to_eeg, to_topography = input_matrices(head, self.montage)
-        to_input = to_topography if self.network.takes == "topography" else to_eeg
-        self._n_inputs = len(to_input)
-        # One product prepares the network's input and the EEG that the scale is fitted to.
-        prepare = np.vstack([to_input, to_eeg]).T
+        takes_topography = self.network.takes == "topography"
+        self._n_inputs = self.network.n_inputs
         self._n_channels = len(labels)
+        self.preparation = None
+        if sfreq_hz is not None:
+            self.preparation = Preparation(
+                head,
+                self.montage,
+                sfreq_hz,
+                filters,
+                bad=bad,
+                keep=keep,
+                takes_topography=takes_topography,
+            )
+            return
         used = self.montage.channels
         # A slice makes no copy, an index does.
         self._used = slice(None) if len(used) == self._n_channels else used
-        self._prepare = (self.montage.volts[:, None] * prepare).astype(np.float32)
+        matrix = one_matrix(head, self.montage, takes_topography=takes_topography)
+        self._matrix = (self.montage.volts[:, None] * matrix).astype(np.float32)
 
     def __call__(self, samples: ArrayLike, timestamps: NDArray[np.float64] | None = None) -> Frame:
         """Image samples, or a whole recording: 20 kB of moments a sample.
 
-        More samples than one run of the network takes are imaged on all cores.
+        Of a signal, samples that cannot be imaged are NaN, and the frame's flags say why. More
+        samples than one run of the network takes are imaged on all cores.
 
         Parameters
         ----------
@@ -136,20 +170,57 @@ class Imager:
             If the samples have not the channels of the labels, or not one time stamp each.
         """
         samples = self._checked(samples)
-        n, batch = len(samples), self.network.batch
+        n = len(samples)
         stamps = np.full(n, np.nan) if timestamps is None else timestamps
         if len(stamps) != n:
             raise MontageError(f"{n} samples have {len(stamps)} time stamps: expected one each")
-        if n <= batch:
-            return self._image(samples, stamps)
-
         began_s = self._clock()
+        if self.preparation is None:
+            eeg = samples[:, self._used].astype(np.float32, copy=False)
+            return self._image_all(eeg, self._matrix, stamps, began_s)
+        frames, first = [], 0
+        for stretch in self.preparation(samples):
+            rows = slice(first, first + len(stretch.eeg))
+            first = rows.stop
+            if stretch.invalid is Invalid.NOT:
+                frame = self._image_all(stretch.eeg, stretch.matrix, stamps[rows], began_s)
+                frames.append(self._plausible(frame))
+            else:
+                frames.append(self._nothing(stretch.invalid, stamps[rows], began_s))
+            began_s = self._clock()
+        return frames[0] if len(frames) == 1 else joined(frames, self._lead_field.shape[1])
+
+    def _plausible(self, frame: Frame) -> Frame:
+        """Take back rows with moments that no brain has: a unit or an electrode is wrong."""
+        moments_nam = frame.moments_nam
+        if moments_nam.min(initial=0) > -LIMIT_NAM and moments_nam.max(initial=0) < LIMIT_NAM:
+            return frame
+        rows = np.abs(moments_nam).max(axis=1) >= LIMIT_NAM
+        moments_nam[rows], frame.goodness_of_fit[rows] = np.nan, np.nan
+        return replace(frame, flags=replace(frame.flags, invalid=Invalid.MOMENT))
+
+    def _nothing(self, why: Invalid, stamps: NDArray[np.float64], began_s: float) -> Frame:
+        """Return a frame without estimates."""
+        n = len(stamps)
+        moments_nam = np.full((n, self._lead_field.shape[1]), np.nan, np.float32)
+        times = StageTimes(began_s, *(self._clock(),) * 3)
+        fit = np.full(n, np.nan, np.float32)
+        return Frame(moments_nam, fit, stamps, times, Flags(invalid=why))
+
+    def _image_all(
+        self, eeg: Float, matrix: Float, stamps: NDArray[np.float64], began_s: float
+    ) -> Frame:
+        """Image samples of electrodes, in several runs of the network where there are many."""
+        n, batch = len(eeg), self.network.batch
+        if n <= batch:
+            return self._image(eeg, matrix, stamps, began_s)
         moments_nam = np.empty((n, self._lead_field.shape[1]), np.float32)
         fit = np.empty(n, np.float32)
 
         def image(first: int) -> None:
             rows = slice(first, first + batch)
-            fit[rows] = self._image(samples[rows], stamps[rows], moments_nam[rows]).goodness_of_fit
+            frame = self._image(eeg[rows], matrix, stamps[rows], began_s, moments_nam[rows])
+            fit[rows] = frame.goodness_of_fit
 
         # Each core takes a batch of its own all the way, while it is in its cache. A CUDA graph
         # belongs to the thread that recorded it: there, one worker.
@@ -169,24 +240,32 @@ class Imager:
         -------
         maps : ndarray, shape (n_times, n_dipoles)
         """
-        return self.network(self._prepared(self._checked(samples))[0])
+        samples = self._checked(samples)
+        if self.preparation is not None:
+            raise ValueError("maps are of single samples: expected an imager without sfreq_hz")
+        eeg = samples[:, self._used].astype(np.float32, copy=False)
+        return self.network(self._inputs(eeg, self._matrix)[0])
 
     def _image(
-        self, samples: Float, stamps: NDArray[np.float64], out: Float | None = None
+        self,
+        eeg: Float,
+        matrix: Float,
+        stamps: NDArray[np.float64],
+        began_s: float,
+        out: Float | None = None,
     ) -> Frame:
         """Prepare, infer, scale."""
-        began_s = self._clock()
-        inputs, eeg = self._prepared(samples)
+        inputs, model_eeg = self._inputs(eeg, matrix)
         prepared_s = self._clock()
         maps = self.network(inputs, out)
         inferred_s = self._clock()
-        moments_nam, fit = scale_to_eeg(maps, eeg, self._lead_field)
+        moments_nam, fit = scale_to_eeg(maps, model_eeg, self._lead_field)
         times = StageTimes(began_s, prepared_s, inferred_s, self._clock())
         return Frame(moments_nam, fit, stamps, times)
 
-    def _prepared(self, samples: Float) -> tuple[Float, Float]:
+    def _inputs(self, eeg: Float, matrix: Float) -> tuple[Float, Float]:
         """Return the network's input and the average-referenced EEG, both in volts."""
-        prepared = samples[:, self._used].astype(np.float32, copy=False) @ self._prepare
+        prepared = eeg @ matrix
         return np.ascontiguousarray(prepared[:, : self._n_inputs]), prepared[:, self._n_inputs :]
 
     def _checked(self, samples: ArrayLike) -> Float:

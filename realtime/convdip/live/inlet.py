@@ -109,7 +109,7 @@ class Inlet:
                 timestamps = self._on_this_clock(timestamps)
         except (LslTimeoutError, LostError):
             raise StreamError(f"stream {self.description.name!r} ended") from None
-        return EegChunk(samples.astype(np.float32, copy=False), timestamps)
+        return EegChunk(samples, timestamps)
 
     def _on_this_clock(self, timestamps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shift time stamps by the sender's clock offset, which liblsl keeps measuring."""

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-
-import numpy as np
-from numpy.typing import NDArray
-
-from convdip.live.montage import Montage
-
-log = logging.getLogger(__name__)
-
 # Standard deviation over a second, from a clean average to a restless raw recording.
 EEG_LEVEL_V = (0.2e-6, 1e-3)
+# What a wrong unit is off by does not pass in a moment; what a person does, does.
+N_BEFORE_SAID = 8
 
 
 class LevelCheck:
-    """Checks the level of the first second of EEG.
+    """Checks the level of each second of EEG.
 
     A stream that states a wrong unit is off by orders of magnitude, and nothing else would tell.
-
-    Parameters
-    ----------
-    montage : Montage
-    sfreq_hz : float
     """
 
-    def __init__(self, montage: Montage, sfreq_hz: float) -> None:
-        self._montage = montage
-        self._n_wanted = max(2, round(sfreq_hz))
-        self._first: list[NDArray[np.float32]] = []
+    def __init__(self) -> None:
+        self.restart()
 
-    def at(self, samples: NDArray[np.float32]) -> None:
-        """Take samples as they come; warn once, after a second of them."""
-        if self._n_wanted <= 0:
-            return
-        self._first.append(samples)
-        self._n_wanted -= len(samples)
-        if self._n_wanted > 0:
-            return
-        eeg = np.concatenate(self._first)[:, self._montage.channels] * self._montage.volts
-        self._first.clear()
-        level_v = float(np.median(eeg.std(axis=0)))
-        if not EEG_LEVEL_V[0] <= level_v <= EEG_LEVEL_V[1]:
-            log.warning(
-                "the EEG's standard deviation is %.2g µV (median over electrodes), expected %g to "
-                "%g µV: is its unit right? `unit` overrides what the stream states",
-                level_v * 1e6,
-                EEG_LEVEL_V[0] * 1e6,
-                EEG_LEVEL_V[1] * 1e6,
-            )
+    def restart(self) -> None:
+        """Check anew, and say again what was said: the stream came back."""
+        self._n_wrong, self._is_said = 0, False
+
+    def __call__(self, level_v: float) -> str:
+        """Take the level of a second; say what is wrong with it, once; empty for nothing.
+
+        Parameters
+        ----------
+        level_v : float
+            Standard deviation, the median electrode's.
+        """
+        least_v, most_v = EEG_LEVEL_V
+        self._n_wrong = 0 if least_v <= level_v <= most_v else self._n_wrong + 1
+        if self._is_said or self._n_wrong < N_BEFORE_SAID:
+            return ""
+        self._is_said = True
+        return (
+            f"the EEG's standard deviation is {level_v * 1e6:.2g} µV (median over electrodes), "
+            f"expected {least_v * 1e6:g} to {most_v * 1e6:g} µV: is its unit right? `unit` "
+            "overrides what the stream states"
+        )

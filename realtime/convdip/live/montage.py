@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convdip.errors import MontageError
 from convdip.head import Head
-from convdip.live.caps import cap_names, electrode_places
+from convdip.live.cap_places import cap_names, electrode_places
 from convdip.live.channels import Channels, NamedChannels, read_channels
 from convdip.live.labels import EARS, Label, find_electrode, read_label
 from convdip.live.location import located

@@ -113,11 +113,14 @@ class Service:
             return False
         _refuse_taken(stream_name(name, "Sources"), others)
         imager, stream = self._frames.imager, self._frames.stream
+        assert imager.preparation is not None
         bundle, network = imager.bundle, imager.network
         provenance = replace(
             provenance_of(stream, bundle, network, imager.montage.missing, self._settings.unit),
             input_channels=self._frames.channels,
             input_inverted=self._settings.invert,
+            filter=str(self._settings.filters),
+            filter_delay_s=imager.preparation.conditioner.delay_s,
         )
         self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)
         self._quality = QualityOutlet(name, stream.name)
@@ -204,13 +207,15 @@ class Service:
         """What the service did so far."""
         if not self._is_open:
             return Summary()
-        network, montage = self._frames.imager.network, self._frames.imager.montage
+        imager = self._frames.imager
+        network, preparation = imager.network, imager.preparation
+        assert preparation is not None
         return replace(
             self.health.summary(),
             provider=network.provider,
             precision=network.precision,
             threads=network.threads,
-            interpolated=montage.missing,
+            interpolated=preparation.interpolated,
         )
 
     def _run_apart(self) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError
 from convdip.live.backlog import Overload
 from convdip.live.channels import read_channels
+from convdip.live.conditioning import HIGH_PASS_HZ, Filters
 from convdip.live.inlet import BUFFER_S
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
@@ -43,6 +46,18 @@ class Settings:
         file with a label a line.
     invert : bool
         Reverse the polarity of the EEG.
+    high_pass : float
+        Edge of the high-pass filter in Hz, which takes out offsets and drift.
+    band : (float, float) or None
+        Edges of a band-pass in Hz, in place of the high-pass: for a rhythm, its band.
+    notch : float, 'auto' or 'off'
+        Mains frequency in Hz; auto filters it out where it is found.
+    filter : bool
+        Whether to filter at all: not where the EEG is filtered already.
+    bad : str or sequence of str
+        Electrodes to leave out from the start, by comma.
+    keep : bool
+        Leave out no other electrode by itself; only report which are bad.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -57,6 +72,12 @@ class Settings:
     unit: str | None = None
     channels: str | None = None
     invert: bool = False
+    high_pass: float = HIGH_PASS_HZ
+    band: tuple[float, float] | None = None
+    notch: float | Literal["auto", "off"] = "auto"
+    filter: bool = True
+    bad: str | Sequence[str] = ()
+    keep: bool = False
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -71,5 +92,28 @@ class Settings:
                 f"`max_backlog_s` is {self.max_backlog_s:g}: expected a number above 0 and below "
                 f"{BUFFER_S}, the length of the inlet's buffer"
             )
+        _ = self.filters
         if not self.wait_s > 0:
             raise ConfigError(f"`wait_s` is {self.wait_s:g}: expected a number above 0")
+
+    @property
+    def filters(self) -> Filters:
+        """What is done to each electrode's signal.
+
+        Raises
+        ------
+        ConfigError
+            If an edge is out of range.
+        """
+        if not self.filter:
+            if self.band is not None:
+                raise ConfigError("`band` beside `filter=False`: expected one of them")
+            return Filters(None, None, None)
+        notch_hz = None if self.notch == "off" else self.notch
+        return Filters(self.high_pass, self.band, notch_hz)
+
+    @property
+    def bad_electrodes(self) -> tuple[str, ...]:
+        """The electrodes to leave out, as the user named them."""
+        listed = self.bad.split(",") if isinstance(self.bad, str) else self.bad
+        return tuple(name.strip() for name in listed if name.strip())

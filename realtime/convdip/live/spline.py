@@ -25,11 +25,11 @@ def sphere_centre(points_m: Places) -> Matrix:
     return solution[:3]
 
 
-def _spline_kernel(cosines: Matrix) -> Matrix:
+def spline_kernel(cosines: Matrix, stiffness: int = SPLINE_STIFFNESS) -> Matrix:
     """Return g(cos γ) = 1/4π Σ_n (2n + 1) / (n (n + 1))^m P_n(cos γ) (Perrin et al. 1989)."""
     n = np.arange(1, SPLINE_TERMS + 1)
-    factors = np.append(0.0, (2 * n + 1) / (n * (n + 1.0)) ** SPLINE_STIFFNESS / (4 * np.pi))
-    kernel: Matrix = legendre.legval(np.clip(cosines, -1.0, 1.0), factors)
+    factors = np.append(0.0, (2 * n + 1) / (n * (n + 1.0)) ** stiffness / (4 * np.pi))
+    kernel: Matrix = legendre.legval(np.clip(cosines, -1.0, 1.0).astype(float), factors)
     return kernel
 
 
@@ -50,22 +50,22 @@ def spline_matrix(from_m: Places, to_m: Places, centre: Places) -> Matrix:
     """
     if not len(from_m):
         return np.zeros((len(to_m), 0))
-    start, end = _directions(from_m, centre), _directions(to_m, centre)
+    start, end = directions(from_m, centre), directions(to_m, centre)
     n = len(start)
     # [G 1; 1' 0] [weights; constant] = [potentials; 0]
     system = np.ones((n + 1, n + 1))
-    system[:-1, :-1] = _spline_kernel(start @ start.T) + SPLINE_REGULARISATION * np.eye(n)
+    system[:-1, :-1] = spline_kernel(start @ start.T) + SPLINE_REGULARISATION * np.eye(n)
     system[-1, -1] = 0.0
-    at_end = np.column_stack([_spline_kernel(end @ start.T), np.ones(len(end))])
+    at_end = np.column_stack([spline_kernel(end @ start.T), np.ones(len(end))])
     weights = np.linalg.solve(system, at_end.T)[:-1].T  # the system is symmetric
     return np.asarray(weights, np.float64)
 
 
-def _directions(places_m: Places, centre: Places) -> Matrix:
+def directions(places_m: Places, centre: Places) -> Matrix:
     """Return unit vectors from the head's centre."""
-    offsets = np.asarray(places_m - centre, np.float64)
-    directions: Matrix = offsets / np.linalg.norm(offsets, axis=1, keepdims=True)
-    return directions
+    offsets: Matrix = np.asarray(places_m - centre, np.float64)
+    lengths: Matrix = np.linalg.norm(offsets, axis=1, keepdims=True)
+    return offsets / lengths
 
 
 def spherical_spline(electrodes_m: Places, missing: Sequence[int]) -> Matrix:

@@ -66,3 +66,24 @@ def input_matrices(
         to_eeg[np.ix_(fill, good)] = spline_matrix(places_m, wanted_m, centre)
     to_eeg = average_reference(head.n_electrodes) @ to_eeg
     return to_eeg, head.interpolation @ to_eeg
+
+
+def one_matrix(
+    head: Head, montage: Montage, bad: Collection[str] = (), *, takes_topography: bool
+) -> Matrix:
+    """Return the product that prepares a sample for the network and for the scale.
+
+    Parameters
+    ----------
+    head, montage, bad
+        As for `input_matrices`.
+    takes_topography : bool
+        Whether the network's input is the 7×11 image.
+
+    Returns
+    -------
+    matrix : ndarray, shape (n_used, n_inputs + n_electrodes)
+        From volts at the montage's electrodes to the network's input and the model's EEG.
+    """
+    to_eeg, to_topography = input_matrices(head, montage, bad)
+    return np.vstack([to_topography if takes_topography else to_eeg, to_eeg]).T

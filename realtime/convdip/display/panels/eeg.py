@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -40,6 +42,8 @@ class EegStrip(TimePlot):
         self._scale = EegScale(50.0, _spacing_uv)
         self._is_interpolated: NDArray[np.bool_] = np.zeros(0, bool)
         self._sfreq_hz = DRAWN_HZ
+        self._channels: tuple[str, ...] = ()
+        self._order: NDArray[np.intp] = np.zeros(0, np.intp)
         super().__init__(theme, SPAN_S)
         self.addItem(self._measured)
         self.addItem(self._interpolated)
@@ -54,17 +58,24 @@ class EegStrip(TimePlot):
         font.setPointSizeF(max(theme.points * 0.7, 5.0))
         self.getAxis("left").setStyle(tickFont=font)
 
-    def show_head(self, head: Head, interpolated: tuple[str, ...], sfreq_hz: float) -> None:
+    def show_interpolated(self, interpolated: Collection[str]) -> None:
+        """Mark the electrodes that are interpolated."""
+        is_interpolated = np.isin(self._channels, list(interpolated))
+        if np.array_equal(is_interpolated, self._is_interpolated):
+            return
+        self._is_interpolated = is_interpolated
+        marks = np.where(is_interpolated, "✕ ", "")
+        names = [f"{marks[i]}{self._channels[i]}" for i in self._order]
+        places = range(len(names) - 1, -1, -1)
+        self.getAxis("left").setTicks([list(zip(places, names, strict=True))])
+
+    def show_head(self, head: Head, sfreq_hz: float) -> None:
         """Show the electrodes of another head, at the EEG's sampling rate."""
         n = head.n_electrodes
-        self._sfreq_hz = sfreq_hz
-        self._is_interpolated = np.isin(head.channels, interpolated)
+        self._sfreq_hz, self._channels = sfreq_hz, head.channels
         self._order = np.argsort(-head.electrodes_m[:, 1], kind="stable")
-        names = [
-            f"✕ {head.channels[i]}" if self._is_interpolated[i] else head.channels[i]
-            for i in self._order
-        ]
-        self.getAxis("left").setTicks([list(zip(range(n - 1, -1, -1), names, strict=True))])
+        self._is_interpolated = np.zeros(0, bool)
+        self.show_interpolated(())
         self.getAxis("left").setStyle(tickLength=0)
         self.setYRange(-1, n, padding=0)
         self._scale.restart()

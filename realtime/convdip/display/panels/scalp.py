@@ -30,7 +30,8 @@ class ScalpWidget(QWidget):
     ----------
     note : str
         Why no EEG is shown.
-    interpolated : tuple of str
+    interpolated : dict
+        By name of the electrode, why; empty for one that the cap does not have.
     """
 
     def __init__(self, theme: Theme) -> None:
@@ -38,7 +39,7 @@ class ScalpWidget(QWidget):
         self.setMinimumSize(150, 150)
         self._theme = theme
         self.note = ""
-        self.interpolated: tuple[str, ...] = ()
+        self.interpolated: dict[str, str] = {}
         self._is_grey = False
         self._table = colour_table("blue-red")
         self._map: ScalpMap | None = None
@@ -50,10 +51,14 @@ class ScalpWidget(QWidget):
         """Change the colours."""
         self._theme = theme
 
-    def show_head(self, head: Head, interpolated: tuple[str, ...]) -> None:
+    def show_interpolated(self, interpolated: dict[str, str]) -> None:
+        """Cross electrodes out, and say why."""
+        self.interpolated = interpolated
+
+    def show_head(self, head: Head) -> None:
         """Show the electrodes of another head."""
         self._map, self._names = ScalpMap(head.electrodes_m), head.channels
-        self.interpolated, self._eeg_uv = interpolated, None
+        self.interpolated, self._eeg_uv = {}, None
         self._scale.restart()
 
     def show_eeg(
@@ -132,7 +137,8 @@ class ScalpWidget(QWidget):
                 painter.setPen(QPen(QColor("black"), 2.0))
                 for dx, dy in ((4, 4), (4, -4)):
                     painter.drawLine(at - QPointF(dx, dy), at + QPointF(dx, dy))
-                painter.drawText(at + QPointF(5, -3), name)
+                why = self.interpolated[name]
+                painter.drawText(at + QPointF(5, -3), f"{name} {why}".rstrip())
             else:
                 painter.setPen(QPen(QColor("black"), 1.0))
                 painter.setBrush(QColor("white"))

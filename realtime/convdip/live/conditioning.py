@@ -1,0 +1,260 @@
+"""Step 3: causal filters, before the image, since the network is not linear.
+
+In float64, since an offset of 100 mV leaves float32 a resolution of 8 nV, and with a state for each
+electrode that lives on from chunk to chunk: how a stream is cut changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, iirnotch, sosfilt_zi, tf2sos
+
+from convdip.errors import ConfigError
+
+Float = NDArray[np.float64]
+
+# The edge that the ERP literature calls safe, and the order that forgets a constant drift as well
+# as an offset; docs/research-log.md has what others cost (benchmarks/chair.py).
+HIGH_PASS_HZ, HIGH_PASS_ORDER = 0.1, 2
+BAND_ORDER = 2  # at each edge
+NOTCH_WIDTH_HZ = 2.0
+# No amplifier sends more: a number that is none.
+NO_VOLTAGE_V = 10.0
+MAINS_HZ = (50.0, 60.0)
+# Where no band is chosen, the delay is stated for the middle of what people look at.
+USUAL_HZ = 10.0
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is done to each electrode's signal before it is imaged.
+
+    Attributes
+    ----------
+    high_pass_hz : float or None
+        Edge of the high-pass, which takes out offsets and drift.
+    band_hz : (float, float) or None
+        Edges of a band-pass, in place of the high-pass.
+    notch_hz : float, 'auto' or None
+        Mains; ``auto`` for a notch where it is found, once it is.
+
+    Raises
+    ------
+    ConfigError
+        If an edge is not a number above 0, or the band is none.
+    """
+
+    high_pass_hz: float | None = HIGH_PASS_HZ
+    band_hz: tuple[float, float] | None = None
+    notch_hz: float | Literal["auto"] | None = "auto"
+
+    def __post_init__(self) -> None:
+        if self.high_pass_hz is not None and not 0 < self.high_pass_hz < np.inf:
+            raise ConfigError(f"`high_pass` is {self.high_pass_hz:g}: expected Hz above 0")
+        if self.band_hz is not None and not 0 < self.band_hz[0] < self.band_hz[1] < np.inf:
+            low, high = self.band_hz
+            raise ConfigError(
+                f"`band` is {low:g} to {high:g}: expected two edges in Hz, the lower one first"
+            )
+        if isinstance(self.notch_hz, float | int) and not 0 < self.notch_hz < np.inf:
+            raise ConfigError(f"`notch` is {self.notch_hz:g}: expected Hz above 0, or 'auto'")
+
+    def __str__(self) -> str:
+        """Say it, as the provenance does; ``none`` for no filter."""
+        parts = []
+        if self.band_hz is not None:
+            low, high = self.band_hz
+            parts.append(f"{low:g}-{high:g} Hz band-pass, order {BAND_ORDER} at each edge")
+        elif self.high_pass_hz is not None:
+            parts.append(f"{self.high_pass_hz:g} Hz high-pass, order {HIGH_PASS_ORDER}")
+        if self.notch_hz == "auto":
+            parts.append("notch where mains is found")
+        elif self.notch_hz is not None:
+            parts.append(f"{self.notch_hz:g} Hz notch")
+        return f"causal {', '.join(parts)}" if parts else "none"
+
+    @classmethod
+    def from_text(cls, text: str) -> Filters:
+        """Read what `str` says."""
+
+        def number(before: str) -> float | None:
+            found = re.search(rf"([\d.e+-]+) Hz {before}", text)
+            return float(found[1]) if found else None
+
+        band = re.search(r"([\d.e+]+)-([\d.e+]+) Hz band-pass", text)
+        notch_hz = "auto" if "notch where" in text else number("notch")
+        edges_hz = None if band is None else (float(band[1]), float(band[2]))
+        return cls(number("high-pass"), edges_hz, notch_hz)  # type: ignore[arg-type]
+
+    def sections(self, sfreq_hz: float) -> Float:
+        """Return second-order sections, shape (n_sections, 6); none for no filter.
+
+        Raises
+        ------
+        ConfigError
+            If an edge lies above half of the sampling rate.
+        """
+        half_hz = sfreq_hz / 2
+        sections = [np.empty((0, 6))]
+        if self.band_hz is not None:
+            _check_below("band", self.band_hz[1], half_hz)
+            sections.append(butter(BAND_ORDER, self.band_hz, "band", fs=sfreq_hz, output="sos"))
+        elif self.high_pass_hz is not None:
+            _check_below("high_pass", self.high_pass_hz, half_hz)
+            high_pass = butter(
+                HIGH_PASS_ORDER, self.high_pass_hz, "high", fs=sfreq_hz, output="sos"
+            )
+            sections.append(high_pass)
+        if isinstance(self.notch_hz, float | int):
+            _check_below("notch", self.notch_hz, half_hz)
+            numerator, denominator = iirnotch(
+                self.notch_hz, self.notch_hz / NOTCH_WIDTH_HZ, fs=sfreq_hz
+            )
+            sections.append(tf2sos(numerator, denominator))
+        return np.concatenate(sections)
+
+    def delay_s(self, sfreq_hz: float) -> float:
+        """Return the group delay at the band's centre, or at 10 Hz without a band.
+
+        From the definition, −dφ/dω, by the derivative of each section's polynomials.
+        """
+        centre_hz = USUAL_HZ if self.band_hz is None else float(np.sqrt(np.prod(self.band_hz)))
+        z = np.exp(-2j * np.pi * centre_hz / sfreq_hz)  # z⁻¹
+        powers, n = z ** np.arange(3), np.arange(3)
+        delay = 0.0
+        for section in self.sections(sfreq_hz):
+            for sign, part in ((1, section[:3]), (-1, section[3:])):
+                delay += sign * float(((part * n * powers).sum() / (part * powers).sum()).real)
+        return delay / sfreq_hz
+
+
+def _check_below(what: str, edge_hz: float, half_hz: float) -> None:
+    if not edge_hz < half_hz:
+        raise ConfigError(
+            f"`{what}` goes up to {edge_hz:g} Hz: expected less than {half_hz:g} Hz, half of the "
+            "stream's sampling rate"
+        )
+
+
+class Conditioner:
+    """Filters the signals of all electrodes, sample by sample.
+
+    Each electrode's state begins as if its first sample had been there for ever, so that an offset
+    leaves no transient. Where no voltage comes, but NaN or what no amplifier sends, the last one is
+    held: a filter would remember it for ever.
+
+    A step of all sections is linear in the sample and the state: one small product for all
+    electrodes, a tenth of what SciPy's filter takes for one sample.
+
+    Parameters
+    ----------
+    filters : Filters
+    sfreq_hz : float
+
+    Attributes
+    ----------
+    filters : Filters
+    delay_s : float
+    held_v : ndarray, shape (n_electrodes,), or None
+        The last voltage of each.
+    """
+
+    def __init__(self, filters: Filters, sfreq_hz: float) -> None:
+        self._sfreq_hz = sfreq_hz
+        self._use(filters)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: what comes next does not go on from what was."""
+        self.held_v: Float | None = None
+        # The last sample filtered, then the state: shape (1 + n_states, n_electrodes).
+        self._now: Float | None = None
+        self._next: Float | None = None
+
+    def add_notch(self, notch_hz: float) -> None:
+        """Take mains out, too, from the next sample on; the other filters go on as they are."""
+        before = self._now
+        self._use(replace(self.filters, notch_hz=notch_hz))
+        if before is not None:
+            begun = self._rest[len(before) - 1 :, None] * before[0]
+            self._now = np.concatenate([before, begun])
+            self._next = np.empty_like(self._now)
+
+    def _use(self, filters: Filters) -> None:
+        self.filters, self.delay_s = filters, filters.delay_s(self._sfreq_hz)
+        sections = filters.sections(self._sfreq_hz)
+        self._step = _step(sections)
+        # The state under a constant sample of 1.
+        self._rest = sosfilt_zi(sections).ravel() if len(sections) else np.empty(0)
+
+    def reseed(self, electrodes: NDArray[np.intp]) -> None:
+        """Begin anew with some electrodes, as if their last voltage had been there for ever."""
+        if self._now is not None and self.held_v is not None:
+            self._now[1:, electrodes] = self._rest[:, None] * self.held_v[electrodes]
+
+    def __call__(self, samples: Float) -> Float:
+        """Filter samples.
+
+        Parameters
+        ----------
+        samples : ndarray of float64, shape (n_times, n_electrodes)
+            Volts.
+
+        Returns
+        -------
+        conditioned : ndarray of float64, shape (n_times, n_electrodes)
+        """
+        if not len(samples):
+            return samples
+        samples = self._hold(samples)
+        if self._now is None or self._next is None:
+            self._now = np.concatenate([samples[:1], self._rest[:, None] * samples[0]])
+            self._next = np.empty_like(self._now)
+        if not self._rest.size:
+            self._now[0] = samples[-1]
+            return samples
+        conditioned = np.empty_like(samples)
+        now, after, step = self._now, self._next, self._step
+        for row, sample in enumerate(samples):
+            now[0] = sample
+            np.matmul(step, now, out=after)
+            conditioned[row] = after[0]
+            now, after = after, now
+        self._now, self._next = now, after
+        return conditioned
+
+    def _hold(self, samples: Float) -> Float:
+        """Hold the last voltage of each electrode where none comes; 0 before the first."""
+        if samples.min() > -NO_VOLTAGE_V and samples.max() < NO_VOLTAGE_V:  # NaN is neither
+            self.held_v = samples[-1]
+            return samples
+        is_voltage = np.abs(samples) < NO_VOLTAGE_V
+        held_v = np.zeros(samples.shape[1]) if self.held_v is None else self.held_v
+        filled = np.empty_like(samples)
+        for row, (values, is_there) in enumerate(zip(samples, is_voltage, strict=True)):
+            filled[row] = held_v = np.where(is_there, values, held_v)
+        self.held_v = held_v
+        return filled
+
+
+def _step(sections: Float) -> Float:
+    """Return the matrix that takes (sample, state) to (filtered sample, next state).
+
+    Of a cascade of second-order sections in transposed direct form II: y = b₀x + z₀,
+    z₀' = b₁x − a₁y + z₁, z₁' = b₂x − a₂y, and y is the next section's x.
+    """
+    n = 2 * len(sections)
+    signal = np.eye(1 + n)[0]  # what the sample has become so far, by (sample, state)
+    states = np.empty((n, 1 + n))
+    for i, (b0, b1, b2, _, a1, a2) in enumerate(sections):
+        z0, z1 = np.eye(1 + n)[1 + 2 * i : 3 + 2 * i]
+        output = b0 * signal + z0
+        states[2 * i] = b1 * signal - a1 * output + z1
+        states[2 * i + 1] = b2 * signal - a2 * output
+        signal = output
+    return np.vstack([signal, states])

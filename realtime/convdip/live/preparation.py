@@ -1,0 +1,207 @@
+"""From the stream's numbers to EEG that may be imaged: steps 3 and 4, and what they must not hide.
+
+Conditioning, then the electrodes that can be believed, then one matrix. Where those electrodes
+cannot bear an image, it says so instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.head import Head
+from convdip.live.artefacts import ArtefactFinder
+from convdip.live.conditioning import MAINS_HZ, Conditioner, Filters
+from convdip.live.coverage import ScalpField
+from convdip.live.electrodes import Electrodes, Finding
+from convdip.live.frame import Artefact, Invalid
+from convdip.live.mains import mains_hz
+from convdip.live.montage import Montage
+from convdip.live.topography import one_matrix
+
+# Mean share of the expected power at the model's electrodes that those that are there must tell.
+# Simulated sources, SNR as in the demo: all 31 electrodes .98 (error 14 mm), 18 of the clinical
+# nineteen .92 (33 mm), 21 with the left third missing .86 (38 mm), 14 at random .84 (41 mm), half a
+# cap .73 (45 mm); chance is 78 mm (benchmarks/chair.py).
+LEAST_COVERAGE = 0.85
+# Below this there is no signal at all.
+NO_SIGNAL_V = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples that are imaged with the same electrodes.
+
+    Attributes
+    ----------
+    eeg : ndarray of float32, shape (n_times, n_used)
+        Volts at the montage's electrodes, conditioned.
+    matrix : ndarray of float32, shape (n_used, n_outputs)
+        To the network's input and the model's EEG, side by side.
+    invalid : Invalid
+        Whether they can be imaged.
+    """
+
+    eeg: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+    invalid: Invalid
+
+
+class Preparation:
+    """Conditions samples and watches the electrodes they come from.
+
+    Parameters
+    ----------
+    head : Head
+    montage : Montage
+    sfreq_hz : float
+    filters : Filters
+    bad : collection of str
+        Electrodes that are left out from the start.
+    keep : bool
+        Leave no others out; only say what is found.
+    takes_topography : bool
+        Whether the network's input is the 7×11 image.
+
+    Attributes
+    ----------
+    conditioner : Conditioner
+    electrodes : Electrodes
+    coverage : ndarray, shape (n_electrodes of the model,)
+        Share of each one's expected power that the good electrodes tell.
+    interpolated : tuple of str
+        Electrodes of the model that are missing or bad.
+    artefact : Artefact
+        In the last half second.
+    level_v : float
+        Median SD of the good electrodes over the last second; NaN before the first.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        montage: Montage,
+        sfreq_hz: float,
+        filters: Filters,
+        *,
+        bad: Collection[str] = (),
+        keep: bool = False,
+        takes_topography: bool = True,
+    ) -> None:
+        self._head, self._montage, self._sfreq_hz = head, montage, sfreq_hz
+        self._takes_topography, self._keep = takes_topography, keep
+        self._field = ScalpField(montage.places_m, head.electrodes_m)
+        self.electrodes = Electrodes(montage.names, self._field, sfreq_hz, bad, keep=keep)
+        self.conditioner = Conditioner(filters, sfreq_hz)
+        self._times_s = self.electrodes.window_v()[1]
+        self._artefacts = ArtefactFinder(head, montage.places_m, self._times_s)
+        self._findings: list[Finding] = []
+        if isinstance(filters.notch_hz, float | int):
+            self.electrodes.look_past_mains(filters.notch_hz)
+        self._use_electrodes()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew after a gap: filters from the next sample, watching with an empty window."""
+        self.conditioner.restart()
+        self.electrodes.restart()
+        self.artefact, self.level_v, self._has_signal = Artefact.NONE, np.nan, True
+        self._is_judged = True
+
+    @property
+    def invalid(self) -> Invalid:
+        """Why nothing is imaged, if so."""
+        if not self._has_signal:
+            return Invalid.SIGNAL
+        return Invalid.NOT if self._is_covered else Invalid.COVERAGE
+
+    def __call__(self, samples: NDArray[np.generic]) -> Iterator[Stretch]:
+        """Condition samples, in as many stretches as electrodes change.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (n_times, n_stream_channels)
+            The stream's own numbers.
+        """
+        raw = samples[:, self._montage.channels].astype(np.float64) * self._montage.volts
+        first = 0
+        while first < len(raw):
+            self.look()
+            part = raw[first : first + self.electrodes.n_to_boundary()]
+            yield from self._stretches(part)
+            self._is_judged = False
+            first += len(part)
+
+    def skip(self, samples: NDArray[np.generic]) -> None:
+        """Condition and watch samples that are not to be imaged."""
+        for _ in self(samples):
+            pass
+
+    def _stretches(self, raw: NDArray[np.float64]) -> Iterator[Stretch]:
+        """Condition samples up to the next judgement."""
+        conditioned = self.conditioner(raw)
+        self.electrodes.add(raw, conditioned)
+        eeg = conditioned.astype(np.float32)
+        if self._keep:
+            eeg[~np.isfinite(raw)] = np.nan
+        first = 0
+        while first < len(raw):
+            rest = slice(first, None)
+            n = self.electrodes.n_before_no_eeg(raw[rest], conditioned[rest])
+            if n:
+                yield Stretch(eeg[first : first + n], self._matrix, self.invalid)
+            first += n
+            if first < len(raw):
+                here = slice(first, first + 1)
+                self._found(self.electrodes.leave_out(raw[here], conditioned[here]))
+
+    def look(self) -> bool:
+        """Judge the last second where that is due, and say whether it was.
+
+        All that can wait is done here: between two samples, or else before the next one.
+        """
+        if self._is_judged or not self.electrodes.is_due():
+            return False
+        self._is_judged = True
+        electrodes = self.electrodes
+        window_v, _ = electrodes.window_v()
+        if self.conditioner.filters.notch_hz == "auto" and electrodes.good.any():
+            there_v = window_v[:, electrodes.good]
+            found_hz = mains_hz(there_v, self._times_s, self._sfreq_hz, MAINS_HZ)
+            if found_hz is not None:
+                self.conditioner.add_notch(found_hz)
+                electrodes.look_past_mains(found_hz)
+        findings = electrodes.judge()
+        back = np.array([f.number for f in findings if not f.is_bad], np.intp)
+        self.conditioner.reseed(back)  # it still rings with what it was left out for
+        self._found(findings)
+        spread_v, good = window_v.std(axis=0), electrodes.good
+        self.level_v = float(np.median(spread_v[good])) if good.any() else 0.0
+        self._has_signal = bool((spread_v > NO_SIGNAL_V).any())
+        self.artefact = self._artefacts(window_v, good | electrodes.is_noisy)
+        return True
+
+    def _found(self, findings: list[Finding]) -> None:
+        if findings:
+            self._findings += findings
+            self._use_electrodes()
+
+    def findings(self) -> list[Finding]:
+        """Return what was found since the last call."""
+        found, self._findings = self._findings, []
+        return found
+
+    def _use_electrodes(self) -> None:
+        """Compute the one matrix of the electrodes that can be believed."""
+        good = self.electrodes.good
+        self.coverage = self._field.coverage(good)
+        self._is_covered = bool(self.coverage.mean() >= LEAST_COVERAGE)
+        bad = {name for name, is_good in zip(self._montage.names, good, strict=True) if not is_good}
+        there = {name for name in self._montage.names if name not in bad}
+        self.interpolated = tuple(name for name in self._head.channels if name not in there)
+        self._matrix = one_matrix(
+            self._head, self._montage, bad, takes_topography=self._takes_topography
+        ).astype(np.float32)

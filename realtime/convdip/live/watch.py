@@ -1,0 +1,105 @@
+"""What the preparation of samples found, told as events and in the health."""
+
+from __future__ import annotations
+
+import logging
+
+from convdip.live.electrodes import Finding
+from convdip.live.events import Say
+from convdip.live.frame import Flags, Frame, Invalid
+from convdip.live.health import Health
+from convdip.live.level import LevelCheck
+from convdip.live.preparation import Preparation
+from convdip.streams import Event
+
+# So long without an invalid sample, and estimates count as valid again.
+HOLD_S = 1.0
+# A client that starts late learns which electrodes are bad within this time.
+REPEAT_S = 10.0
+
+
+class Watch:
+    """Tells what happens to the electrodes of a stream.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    health : Health
+    """
+
+    def __init__(self, preparation: Preparation, health: Health) -> None:
+        self._preparation, self._health = preparation, health
+        self._level = LevelCheck()
+        self._invalid_s = self._repeated_s = -float("inf")
+        self._notch_hz = preparation.conditioner.filters.notch_hz
+        self._note()
+
+    def restart(self) -> None:
+        """Begin anew: the stream came back."""
+        self._preparation.restart()
+        self._level.restart()
+
+    def flags(self, frame: Frame) -> Flags:
+        """Return what is known of the EEG that a frame was made from."""
+        preparation = self._preparation
+        bad = tuple(preparation.electrodes.reasons)
+        return Flags(invalid=frame.flags.invalid, artefact=preparation.artefact, bad=bad)
+
+    def after(self, frame: Frame, now_s: float, say: Say) -> None:
+        """Judge what is due, and tell what is new; once a frame is on its way."""
+        preparation = self._preparation
+        is_judged = preparation.look()
+        findings = preparation.findings()
+        for finding in findings:
+            self._tell(finding, now_s, say)
+        self._tell_validity(frame.flags.invalid, now_s, say)
+        if not is_judged and not findings:
+            return
+        self._note()
+        if text := self._level(preparation.level_v) if is_judged else "":
+            say(Event.LEVEL, text, now_s, logging.WARNING, sd_uv=preparation.level_v * 1e6)
+        if now_s - self._repeated_s > REPEAT_S:
+            self._repeat(now_s, say)
+        notch_hz = preparation.conditioner.filters.notch_hz
+        if notch_hz != self._notch_hz:
+            self._notch_hz = notch_hz
+            text = f"mains found: {notch_hz} Hz is filtered out from now on"
+            say(Event.NOTCH, text, now_s, logging.WARNING, hz=notch_hz)
+
+    def _note(self) -> None:
+        preparation, health = self._preparation, self._health
+        health.n_bad = len(preparation.interpolated)
+        health.artefact = preparation.artefact
+        health.filter_delay_s = preparation.conditioner.delay_s
+
+    def _tell(self, finding: Finding, now_s: float, say: Say) -> None:
+        name, reason = finding.electrode, finding.reason
+        facts = {"electrode": name, "reason": str(reason), **finding.facts}
+        if finding.is_bad:
+            keeps = self._preparation.electrodes.good[finding.number]
+            what = "kept all the same" if keeps else "left out"
+            say(Event.BAD, f"{name} is bad ({reason}): {what}", now_s, logging.WARNING, **facts)
+        else:
+            say(Event.GOOD, f"{name} is good again", now_s, logging.WARNING, **facts)
+
+    def _repeat(self, now_s: float, say: Say) -> None:
+        """Say again which electrodes are bad, for clients that were not there."""
+        self._repeated_s = now_s
+        for name, reason in self._preparation.electrodes.reasons.items():
+            facts = {"electrode": name, "reason": str(reason), "repeated": True}
+            say(Event.BAD, f"{name} is bad ({reason})", now_s, logging.DEBUG, **facts)
+
+    def _tell_validity(self, invalid: Invalid, now_s: float, say: Say) -> None:
+        health = self._health
+        was = health.invalid
+        if invalid != Invalid.NOT:
+            self._invalid_s = now_s
+            health.invalid = invalid
+            if invalid != was:
+                coverage = float(self._preparation.coverage.mean())
+                text = f"NOT VALID ({invalid}): no estimates until that is over"
+                facts = {"reason": str(invalid), "coverage": round(coverage, 3)}
+                say(Event.INVALID, text, now_s, logging.ERROR, **facts)
+        elif was != Invalid.NOT and now_s - self._invalid_s > HOLD_S:
+            health.invalid = Invalid.NOT
+            say(Event.VALID, "valid again", now_s, logging.WARNING)
