@@ -65,11 +65,15 @@ def test_latest_drops_all_but_the_newest_beyond_the_bound(waiting):
     assert not any(t[2] for t in taken)
     chunk = backlog.take(waiting(1000))
     np.testing.assert_array_equal(chunk.samples, [[1250]])
+    assert chunk.skipped is not None  # for the filters
+    np.testing.assert_array_equal(chunk.skipped.samples[:, 0], np.arange(251, 1250))
+    assert len(chunk.skipped.timestamps) == 999
     assert (backlog.n_behind, backlog.is_over, backlog.n_dropped) == (999, True, 999)
     assert backlog.dropped == pytest.approx((10.251, 11.249))
     [(samples, _, _, n_dropped)] = take_all(backlog, waiting(3))
     np.testing.assert_array_equal(samples, [1251, 1252, 1253])
     assert (n_dropped, backlog.dropped) == (0, None)
+    assert backlog.take(waiting(1)).skipped is None
 
 
 def test_a_bound_within_one_batch_holds_too(waiting):

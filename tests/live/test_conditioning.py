@@ -135,6 +135,13 @@ def test_what_is_said_can_be_read(filters):
     np.testing.assert_array_equal(read.sections(SFREQ_HZ), filters.sections(SFREQ_HZ))
 
 
+@pytest.mark.parametrize(("band_hz", "notch_hz"), [((30.0, 120.0), 60.0), ((25.0, 100.0), 50.0)])
+def test_a_notch_at_the_centre_of_the_band_has_a_delay_all_the_same(band_hz, notch_hz):
+    """There, nothing passes; beside it, the delay is what it tends to."""
+    at, beside = (Filters(band_hz=band_hz, notch_hz=hz) for hz in (notch_hz, notch_hz + 1e-3))
+    assert at.delay_s(500.0) == pytest.approx(beside.delay_s(500.0), rel=0.01)
+
+
 def test_what_is_done_is_said():
     assert str(Filters()) == "causal 0.1 Hz high-pass, order 2, notch where mains is found"
     assert str(Filters(band_hz=(8, 12), notch_hz=None)) == (

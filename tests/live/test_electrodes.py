@@ -156,6 +156,22 @@ def test_all_electrodes_flat_or_loud_end_no_watch(eeg_v, watched):
         assert electrodes.good.all()
 
 
+def test_an_electrode_that_fails_again_and_again_has_to_be_good_for_longer(eeg_v, watched):
+    drifting = np.tile(eeg_v, (4, 1))
+    time_s = np.arange(len(drifting)) / SFREQ_HZ
+    drifting[:, 12] += 2e-3 * time_s
+    found, _ = watched(drifting)
+    assert 0 < len(found) < 14  # in 50 s; without that, one every second
+
+
+def test_a_step_that_all_electrodes_share_keeps_none_out(eeg_v, watched):
+    samples = faulty(eeg_v, "not a number", [8], np.random.default_rng(0))
+    samples[round(ON_S * SFREQ_HZ) + 5 :] += 0.9e-3
+    found, _ = watched(samples)
+    [back] = [at_s for at_s, finding in found if not finding.is_bad]
+    assert back < OFF_S + 5
+
+
 # Electrodes found bad in a minute of each public recording, and why that is right: an eye blinks,
 # a jaw clenches, an electrode at the rim lifts.
 @pytest.mark.parametrize(

@@ -267,7 +267,8 @@ class Feed:
             service.provenance.input_source_id,
             service.provenance.input_hostname,
         )
-        if not is_same or self._eeg is None or self._eeg.wanted != wanted:
+        is_changed = before is None or before.provenance != service.provenance
+        if is_changed or self._eeg is None or self._eeg.wanted != wanted:
             for follower in (self._eeg, self._truth):
                 if follower is not None:
                     follower.close()
@@ -330,14 +331,15 @@ class Feed:
         facts = message.facts
         if not facts.get("repeated"):
             self._news.append(message.text)
-        if message.event == Event.BAD:
-            self.bad = self.bad | {facts["electrode"]: facts["reason"]}
+        name = str(facts.get("electrode", ""))
+        if message.event == Event.BAD and not facts.get("kept"):
+            self.bad = self.bad | {name: str(facts.get("reason", ""))}
         elif message.event == Event.GOOD:
-            self.bad = {name: why for name, why in self.bad.items() if name != facts["electrode"]}
+            self.bad = {bad: why for bad, why in self.bad.items() if bad != name}
         elif message.event == Event.NOTCH:
-            self._notch_hz = float(facts["hz"])
+            self._notch_hz = float(facts.get("hz", "nan"))
         elif message.event == Event.INVALID:
-            self.invalid = facts["reason"]
+            self.invalid = str(facts.get("reason", ""))
         elif message.event == Event.VALID:
             self.invalid = ""
 

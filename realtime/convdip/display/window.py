@@ -309,8 +309,9 @@ class Window(QMainWindow):
             return
         quality = self.feed.quality(now_s)
         is_over = bool(quality.get("overload", 0.0)) and not freshness.is_stale
-        artefact = list(Artefact)[int(quality.get("artefact", 0.0))]
-        extra = f", {artefact}" if artefact != Artefact.NONE and not freshness.is_stale else ""
+        code = int(quality.get("artefact", 0.0))
+        is_known = 0 < code < len(Artefact) and not freshness.is_stale
+        extra = f", {list(Artefact)[code]}" if is_known else ""
         self.status.show_state("OVERLOAD" if is_over else freshness.word, extra)
 
     def _show_panels(self, time_s: float, now_s: float, *, is_grey: bool) -> None:

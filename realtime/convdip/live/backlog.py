@@ -89,16 +89,17 @@ class Backlog:
         """Drop everything but the newest sample."""
         first_stamp, n = float(chunk.timestamps[0]), 0
         last_stamps: list[float] = []
-        samples = []
+        samples, stamps = [], []
         rest: EegChunk | None = chunk
         while rest is not None:
             chunk, n = rest, n + len(rest.timestamps)
             samples.append(chunk.samples)
+            stamps.append(chunk.timestamps)
             last_stamps = [*last_stamps, *chunk.timestamps[-2:].tolist()][-2:]
             rest = None
             with suppress(StreamError):  # the next call tells
                 rest = inlet.pull(max(1, inlet.n_waiting()), wait=False)
         self.n_dropped = n - 1
         self.dropped = first_stamp, last_stamps[0]
-        skipped = np.concatenate(samples)[:-1]
+        skipped = EegChunk(np.concatenate(samples)[:-1], np.concatenate(stamps)[:-1])
         return EegChunk(chunk.samples[-1:], chunk.timestamps[-1:], skipped)

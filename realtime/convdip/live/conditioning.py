@@ -129,7 +129,11 @@ class Filters:
         delay = 0.0
         for section in self.sections(sfreq_hz):
             for sign, part in ((1, section[:3]), (-1, section[3:])):
-                delay += sign * float(((part * n * powers).sum() / (part * powers).sum()).real)
+                response = (part * powers).sum()
+                if abs(response) < 1e-9 * np.abs(part).sum():
+                    delay += sign * 1.0  # a zero on the circle, of a symmetric part: its limit
+                else:
+                    delay += sign * float(((part * n * powers).sum() / response).real)
         return delay / sfreq_hz
 
 

@@ -30,6 +30,9 @@ LIMIT_V = 1e-3
 # So many bad windows in a row leave an electrode out, so many good ones give it back. EEG that
 # does not fit its neighbours needs longer: an eye movement does not, either.
 N_OUT, N_OUT_MISFIT, N_BACK = 3, 16, 8
+# An electrode that is bad again within this time has to be good for twice as long, up to half a
+# minute.
+RELAPSE_S, N_BACK_MOST = 20.0, 128
 # With worse electrodes at first, the others' predictions are worth little: so often the worst
 # is taken out before the others are judged again.
 N_ROUNDS = 8
@@ -86,6 +89,18 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class _Second:
+    """What the last second is, whatever electrodes are believed; shapes (n_electrodes,)."""
+
+    covariance: Float  # (n_electrodes, n_electrodes)
+    steps: Float
+    offset: Float
+    is_constant: Mask
+    has_no_number: Mask
+    mean: Float  # after the filter; NaN where that says nothing
+
+
+@dataclass(frozen=True)
 class _Window:
     """Numbers of a window, each of shape (n_electrodes,)."""
 
@@ -125,6 +140,9 @@ class Electrodes:
         What is imaged.
     reasons : dict
         By name, why an electrode is found bad.
+    fit : float
+        Median correlation of the good electrodes with what their neighbours predict; NaN before
+        the first judgement.
     n_hop : int
         Samples from one judgement to the next.
     """
@@ -157,7 +175,11 @@ class Electrodes:
         """Begin anew: the stream came back. What was bad stays so until it is found good."""
         n = len(self._names)
         self._n_seen = 0
-        self._n_in_a_row = np.zeros((2, n), int)  # good windows, bad windows
+        # Windows: good; bad; bad for more than not fitting the neighbours.
+        self._n_in_a_row = np.zeros((3, n), int)
+        # How many good ones give an electrode back, and when it was given back last.
+        self._n_back, self._back_at = np.full(n, N_BACK), np.full(n, -np.inf)
+        self.fit = np.nan
         self._is_always_zero = np.ones(n, bool)
 
     def n_to_boundary(self) -> int:
@@ -226,30 +248,36 @@ class Electrodes:
     def judge(self) -> list[Finding]:
         """Judge the last second; say what is left out from now on, and what is given back."""
         trial, weights, error = ~self._is_bad, self._weights, self._error
+        second = self._second()
         for _ in range(N_ROUNDS):
-            window = self._look(trial, weights, error)
+            window = self._look(second, trial, weights, error)
             verdicts = self._verdicts(window)
             suspects = [i for i in verdicts if trial[i]]
             if not suspects or trial.sum() <= 4:
                 break
-            # What a bad electrode does to its neighbours' predictions is not their fault.
-            trial[max(suspects, key=lambda i: window.badness[i])] = False
+            # What a bad electrode does to its neighbours' predictions is not their fault: the worst
+            # go first.
+            worst = max(window.badness[i] for i in suspects)
+            trial[[i for i in suspects if window.badness[i] >= worst / 2]] = False
             weights, error = self._field.predictors(trial)
-        is_bad = np.zeros(len(trial), bool)
+        self.fit = float(np.median(window.correlation[trial])) if trial.any() else np.nan
+        is_bad, is_worse = np.zeros((2, len(trial)), bool)
         is_bad[list(verdicts)] = True
-        self._n_in_a_row = np.where([~is_bad, is_bad], self._n_in_a_row + 1, 0)
-        n_good, n_bad = self._n_in_a_row
-        needed = [N_OUT_MISFIT if r is Reason.MISFIT else N_OUT for r in verdicts.values()]
-        out = [
-            i
-            for i, n in zip(verdicts, needed, strict=True)
-            if n_bad[i] >= n and not self._is_bad[i]
-        ]
-        back = np.flatnonzero(self._is_bad & ~self._by_hand & (n_good >= N_BACK)).tolist()
+        is_worse[[i for i, reason in verdicts.items() if reason is not Reason.MISFIT]] = True
+        self._n_in_a_row = np.where([~is_bad, is_bad, is_worse], self._n_in_a_row + 1, 0)
+        n_good, n_bad, n_worse = self._n_in_a_row
+        is_out = ~self._is_bad & ((n_worse >= N_OUT) | (n_bad >= N_OUT_MISFIT))
+        out = np.flatnonzero(is_out).tolist()
+        is_back = self._is_bad & ~self._by_hand & (n_good >= self._n_back)
+        back = np.flatnonzero(is_back).tolist()
         for i in np.flatnonzero(self._is_bad & is_bad).tolist():
             if not self._by_hand[i]:
                 self.reasons[self._names[i]] = verdicts[i]
         return self._change({i: verdicts[i] for i in out}, back, window)
+
+    def keeps(self, name: str) -> bool:
+        """Return whether an electrode is imaged, whatever is found of it."""
+        return bool(self.good[self._names.index(name)])
 
     @property
     def is_noisy(self) -> Mask:
@@ -283,15 +311,30 @@ class Electrodes:
         """Return the rows of the ring that are looked at, the oldest first."""
         return (self._looked_at + self._n_seen) % self._n_window
 
-    def _look(self, trial: Mask, weights: Float, error: Float) -> _Window:
-        """Compute the numbers of the last second, against predictions from some electrodes."""
+    def _second(self) -> _Second:
+        """Compute what is needed of the last second, whatever electrodes are believed."""
         looked_at = self._in_order()
         raw, after = (self._raw[(looked_at + k) % self._n_window] for k in (0, 1))
         has_no_number = np.asarray(~np.isfinite(self._raw).all(axis=0))
         raw = np.where(has_no_number, 0.0, raw)
         ends = np.array([self._raw.min(axis=0), self._raw.max(axis=0)])
         x, _ = self.window_v()
-        covariance = gram(x) / len(x)
+        with np.errstate(invalid="ignore"):
+            steps = np.nan_to_num((after - raw).std(axis=0))
+        is_unknown = self._is_bad | has_no_number
+        return _Second(
+            covariance=gram(x) / len(x),
+            steps=steps,
+            offset=raw.mean(axis=0),
+            is_constant=ends[0] == ends[1],
+            has_no_number=has_no_number,
+            # Of an electrode that is left out, the filter's output says nothing.
+            mean=np.where(is_unknown, np.nan, self._conditioned.mean(axis=0)),
+        )
+
+    def _look(self, second: _Second, trial: Mask, weights: Float, error: Float) -> _Window:
+        """Compare the last second with predictions from some electrodes."""
+        covariance, steps = second.covariance, second.steps
         power = np.diag(covariance)
         # Of predictions by the weights, and of what they miss.
         predicted_power = np.vecdot(product(weights, covariance), weights)
@@ -300,18 +343,15 @@ class Electrodes:
         among = trial if trial.any() else ~trial
         scale = max(float(np.median(rest[among])), np.finfo(float).tiny)
         sd, predicted_sd = np.sqrt(power), np.sqrt(predicted_power.clip(0.0))
-        mean = self._conditioned.mean(axis=0)
-        mean = np.where(self._is_bad | has_no_number, 0.0, mean)
-        drift = np.abs(mean - weights @ mean)
+        drift = np.nan_to_num(np.abs(second.mean - weights @ np.nan_to_num(second.mean)))
         with np.errstate(invalid="ignore", divide="ignore"):
             correlation = np.nan_to_num(common / (sd * predicted_sd))
-            steps = np.nan_to_num((after - raw).std(axis=0))
         return _Window(
             sd=sd,
             steps=steps / max(float(np.median(steps[among])), np.finfo(float).tiny),
-            offset=raw.mean(axis=0),
-            is_constant=ends[0] == ends[1],
-            has_no_number=has_no_number,
+            offset=second.offset,
+            is_constant=second.is_constant,
+            has_no_number=second.has_no_number,
             predicted_sd=predicted_sd,
             correlation=correlation,
             residual=rest / scale,
@@ -351,12 +391,16 @@ class Electrodes:
         findings = []
         for i, reason in out.items():
             self._is_bad[i] = True
+            # One that fails again as soon as it is back has to be good for longer.
+            is_relapse = self._n_seen - self._back_at[i] < RELAPSE_S * self._sfreq_hz
+            self._n_back[i] = min(2 * self._n_back[i], N_BACK_MOST) if is_relapse else N_BACK
             self._n_in_a_row[:, i] = 0
             self.reasons[self._names[i]] = reason
             findings.append(Finding(i, self._names[i], reason, True, _facts(window, i)))
         for i in back:
             self._is_bad[i] = False
             self._conditioned[:, i] = 0.0  # its filter begins anew
+            self._back_at[i] = self._n_seen
             reason = self.reasons.pop(self._names[i])
             findings.append(Finding(i, self._names[i], reason, False, _facts(window, i)))
         if findings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,13 +22,25 @@ class EegChunk:
         In the stream's own channel order, units and number format.
     timestamps : ndarray of float64, shape (n_times,)
         Seconds on the LSL clock of this computer (`pylsl.local_clock`).
-    skipped : ndarray, shape (n_skipped, n_stream_channels), or None
-        Samples that came just before and are not to be imaged; filters need them.
+    skipped : EegChunk or None
+        What came just before and is not to be imaged; filters need it.
     """
 
     samples: NDArray[np.generic]
     timestamps: NDArray[np.float64]
-    skipped: NDArray[np.generic] | None = None
+    skipped: EegChunk | None = None
+
+    def pieces(self, last_stamp: float, gap_s: float) -> list[tuple[bool, EegChunk]]:
+        """Return the chunk cut where its stamps jump, and whether they do before each piece."""
+        stamps = self.timestamps
+        if len(stamps) == 1:  # the usual: no need for arrays
+            return [(bool(stamps[0] - last_stamp > gap_s), self)]
+        jumps = np.diff(stamps, prepend=last_stamp) > gap_s
+        cuts = [0, *(np.flatnonzero(jumps[1:]) + 1).tolist(), len(stamps)]
+        return [
+            (bool(jumps[first]), EegChunk(self.samples[first:end], stamps[first:end]))
+            for first, end in pairwise(cuts)
+        ]
 
 
 class Artefact(StrEnum):
@@ -46,6 +59,7 @@ class Invalid(StrEnum):
     COVERAGE = "too few electrodes"
     SIGNAL = "no signal"
     MOMENT = "implausible moments"
+    NUMBER = "not a number"
 
 
 class StageTimes(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pylsl
 
 from convdip.bundle import ONE_POLARITY, load_bundle
-from convdip.errors import MontageError, StreamError
+from convdip.errors import StreamError
 from convdip.live.backlog import Backlog
 from convdip.live.channels import read_channels
 from convdip.live.events import Say, log_event
@@ -20,7 +20,7 @@ from convdip.live.frame import EegChunk, Frame
 from convdip.live.health import Health
 from convdip.live.imager import Imager
 from convdip.live.inlet import BUFFER_S, Inlet
-from convdip.live.montage import Montage, stream_montage
+from convdip.live.montage import stream_montage
 from convdip.live.sender import POLL_S, only_one, resolve
 from convdip.live.settings import Settings
 from convdip.live.tuning import open_network
@@ -50,7 +50,8 @@ def frames(
         Name of the stream; without it, the only EEG stream there is.
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
-        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``wait_s``.
+        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
+        ``filter``, ``bad``, ``keep``, ``wait_s``.
 
     Yields
     ------
@@ -144,7 +145,6 @@ class Frames:
             inverted=settings.invert,
         )
         self.channels = None if channels is None else str(channels)
-        _check_named(settings.bad_electrodes, montage)
         self.imager = Imager(
             stream.labels,
             montage=montage,
@@ -192,29 +192,26 @@ class Frames:
         self.say(Event.STOP, text, pylsl.local_clock(), logging.DEBUG, unread=n_unread)
 
     def _image(self, chunk: EegChunk) -> Iterator[Frame]:
-        preparation = self.imager.preparation
-        assert preparation is not None
-        first_stamp = chunk.timestamps[0]
-        if chunk.skipped is not None:
-            preparation.skip(chunk.skipped)
-        elif first_stamp - self._last_stamp > GAP_S:  # a filter does not go on over a gap
-            preparation.restart()
-        self._last_stamp = chunk.timestamps[-1]
-        frame = self.imager(chunk.samples, chunk.timestamps)
         backlog = self._backlog
         missing = self.health.received(chunk.timestamps, backlog.n_dropped)
-        flags = replace(
-            self._watch.flags(frame),
-            overload=backlog.is_over,
-            n_dropped=backlog.n_dropped,
-            n_missing=missing,
-            is_resumed=self._is_resumed,
-        )
-        self._is_resumed = False
-        if flags:
-            frame = replace(frame, flags=flags)
-        yield frame
-        self._watch.after(frame, pylsl.local_clock(), self.say)
+        if chunk.skipped is not None:
+            for piece in self._continued(chunk.skipped):
+                self._watch.skip(piece)
+        n_dropped, n_missing = backlog.n_dropped, missing
+        for piece in self._continued(chunk):
+            frame = self.imager(piece.samples, piece.timestamps)
+            flags = replace(
+                self._watch.flags(frame),
+                overload=backlog.is_over,
+                n_dropped=n_dropped,
+                n_missing=n_missing,
+                is_resumed=self._is_resumed,
+            )
+            self._is_resumed, n_dropped, n_missing = False, 0, 0
+            if flags:
+                frame = replace(frame, flags=flags)
+            yield frame
+            self._watch.after(frame, pylsl.local_clock(), self.say)
         if missing and backlog.overflowed:
             self.health.overflowed(missing)
             text = f"{missing} samples lost: more than {BUFFER_S} s waited"
@@ -222,6 +219,16 @@ class Frames:
         elif missing:
             text = f"{missing} samples are missing in the input"
             self.say(Event.GAP, text, pylsl.local_clock(), logging.WARNING, missing=missing)
+
+    def _continued(self, chunk: EegChunk) -> Iterator[EegChunk]:
+        """Yield a chunk cut at its gaps: a filter does not go on over one."""
+        gap_s = max(GAP_S, 3 / self.stream.sfreq_hz)
+        for is_after_gap, piece in chunk.pieces(self._last_stamp, gap_s):
+            if is_after_gap:
+                self._watch.begin_anew()
+            yield piece
+        if np.isfinite(chunk.timestamps[-1]):
+            self._last_stamp = float(chunk.timestamps[-1])
 
     def _note_backlog(self) -> None:
         """Report an overload, its end, and what was dropped."""
@@ -308,13 +315,3 @@ class Frames:
             log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
         if montage.unused:
             log.info("ignored channels: %s", ", ".join(montage.unused))
-
-
-def _check_named(bad: Collection[str], montage: Montage) -> None:
-    """Refuse names of electrodes that the stream does not have: a slip would go unnoticed."""
-    unknown = [name for name in bad if name not in montage.names]
-    if unknown:
-        raise MontageError(
-            f"`bad` names {', '.join(unknown)}: expected electrodes of the stream, which are "
-            f"{', '.join(montage.names)}"
-        )

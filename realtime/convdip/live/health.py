@@ -89,6 +89,7 @@ class Health:
         self._started_cpu_s = time.process_time()
         # Since the last report: its time, samples in and out, batches, sum of the fit.
         self._reported_s, self._n_in, self._n_out, self._n_runs, self._fit = np.nan, 0, 0, 0, 0.0
+        self._n_fitted = 0
 
     def received(self, timestamps: NDArray[np.float64], n_dropped: int = 0) -> int:
         """Count samples that came in, and return how many are newly found missing.
@@ -112,7 +113,9 @@ class Health:
         self._n_out += n
         self.n_batches += 1
         self._n_runs += 1
-        self._fit += float(np.nansum(frame.goodness_of_fit))
+        fit = frame.goodness_of_fit
+        self._fit += float(np.nansum(fit))
+        self._n_fitted += int(np.count_nonzero(np.isfinite(fit)))
         self._last_news_s = published_s
         self._newest_stamp = float(frame.timestamps[-1])
         if self._is_settled:
@@ -170,6 +173,7 @@ class Health:
         period_s = now_s - self._reported_s
         n_in, n_out, n_runs, fit = self._n_in, self._n_out, self._n_runs, self._fit
         self._reported_s, self._n_in, self._n_out, self._n_runs, self._fit = now_s, 0, 0, 0, 0.0
+        n_fitted, self._n_fitted = self._n_fitted, 0
         nan = float("nan")
         values = [
             (now_s - self._newest_stamp) * 1e3,
@@ -183,7 +187,7 @@ class Health:
             self.n_overflowed,
             self.gaps.n_missing,
             self.n_losses,
-            fit / n_out if n_out else nan,
+            fit / n_fitted if n_fitted else nan,
             self.n_bad,
             self.invalid == Invalid.NOT,
             list(Invalid).index(self.invalid),

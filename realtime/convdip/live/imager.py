@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
-from convdip.errors import MontageError
+from convdip.errors import ConfigError, MontageError
 from convdip.live.channels import Channels
 from convdip.live.conditioning import Filters
 from convdip.live.frame import Flags, Frame, Invalid, StageTimes, joined
@@ -124,12 +124,18 @@ class Imager:
         )
         self.network = network or open_network(self.bundle, provider, precision)
         self._clock = clock
+        bad = (bad,) if isinstance(bad, str) else bad
         self._lead_field = head.lead_field
         takes_topography = self.network.takes == "topography"
         self._n_inputs = self.network.n_inputs
         self._n_channels = len(labels)
         self.preparation = None
+        if sfreq_hz is None and (filters != USUAL or bad or keep):
+            raise ConfigError(
+                "`filters`, `bad` and `keep` are for a signal: expected its `sfreq_hz` beside them"
+            )
         if sfreq_hz is not None:
+            _check_named(bad, self.montage)
             self.preparation = Preparation(
                 head,
                 self.montage,
@@ -195,9 +201,12 @@ class Imager:
         moments_nam = frame.moments_nam
         if moments_nam.min(initial=0) > -LIMIT_NAM and moments_nam.max(initial=0) < LIMIT_NAM:
             return frame
-        rows = np.abs(moments_nam).max(axis=1) >= LIMIT_NAM
+        peaks_nam = np.abs(moments_nam).max(axis=1)
+        is_none = np.isnan(peaks_nam)  # where an electrode that is kept gives no number
+        rows = is_none | (peaks_nam >= LIMIT_NAM)
         moments_nam[rows], frame.goodness_of_fit[rows] = np.nan, np.nan
-        return replace(frame, flags=replace(frame.flags, invalid=Invalid.MOMENT))
+        why = Invalid.NUMBER if is_none.any() else Invalid.MOMENT
+        return replace(frame, flags=replace(frame.flags, invalid=why))
 
     def _nothing(self, why: Invalid, stamps: NDArray[np.float64], began_s: float) -> Frame:
         """Return a frame without estimates."""
@@ -276,3 +285,13 @@ class Imager:
                 f"(n_times, {self._n_channels})"
             )
         return array
+
+
+def _check_named(bad: Collection[str], montage: Montage) -> None:
+    """Refuse names of electrodes that the stream does not have: a slip would go unnoticed."""
+    unknown = [name for name in bad if name not in montage.names]
+    if unknown:
+        raise MontageError(
+            f"`bad` names {', '.join(unknown)}: expected electrodes of the stream, which are "
+            f"{', '.join(montage.names)}"
+        )

@@ -31,9 +31,10 @@ def mains_hz(
     """
     strongest_hz, strongest_v = None, LEAST_V
     for candidate_hz in candidates_hz:
-        if candidate_hz + BESIDE_HZ[-1] >= sfreq_hz / 2:
+        if candidate_hz >= 0.49 * sfreq_hz:
             continue
         frequencies_hz = candidate_hz + np.array((0.0, *BESIDE_HZ))
+        frequencies_hz = frequencies_hz[frequencies_hz < 0.49 * sfreq_hz]
         # Against a reference of its own, each electrode has its share: the median has, too.
         here, *beside = np.median(amplitudes_v(window_v, times_s, frequencies_hz), axis=1)
         if here > max(strongest_v, LEAST_RATIO * max(beside)):

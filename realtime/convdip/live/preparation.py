@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convdip.head import Head
 from convdip.live.artefacts import ArtefactFinder
-from convdip.live.conditioning import MAINS_HZ, Conditioner, Filters
+from convdip.live.conditioning import MAINS_HZ, NO_VOLTAGE_V, Conditioner, Filters
 from convdip.live.coverage import ScalpField
 from convdip.live.electrodes import Electrodes, Finding
 from convdip.live.frame import Artefact, Invalid
@@ -77,7 +77,10 @@ class Preparation:
     artefact : Artefact
         In the last half second.
     level_v : float
-        Median SD of the good electrodes over the last second; NaN before the first.
+        Median SD of the good electrodes over the last second; NaN before the first, and where none
+        can be judged.
+    n_judged : int
+        Windows judged since the last restart.
     """
 
     def __init__(
@@ -109,12 +112,18 @@ class Preparation:
         self.conditioner.restart()
         self.electrodes.restart()
         self.artefact, self.level_v, self._has_signal = Artefact.NONE, np.nan, True
-        self._is_judged = True
+        self.n_judged = 0
+        self._is_judged = self._is_all_zero = True
+
+    @property
+    def fit(self) -> float:
+        """Median correlation of the good electrodes with what their neighbours predict."""
+        return self.electrodes.fit
 
     @property
     def invalid(self) -> Invalid:
         """Why nothing is imaged, if so."""
-        if not self._has_signal:
+        if not self._has_signal or self._is_all_zero:
             return Invalid.SIGNAL
         return Invalid.NOT if self._is_covered else Invalid.COVERAGE
 
@@ -131,6 +140,10 @@ class Preparation:
         while first < len(raw):
             self.look()
             part = raw[first : first + self.electrodes.n_to_boundary()]
+            if self._is_all_zero:  # zeros from the beginning are no signal, whatever comes next
+                is_signal = part.any(axis=1)
+                n_zeros = int(is_signal.argmax()) if is_signal.any() else len(part)
+                self._is_all_zero, part = n_zeros > 0, part[: n_zeros or len(part)]
             yield from self._stretches(part)
             self._is_judged = False
             first += len(part)
@@ -145,8 +158,8 @@ class Preparation:
         conditioned = self.conditioner(raw)
         self.electrodes.add(raw, conditioned)
         eeg = conditioned.astype(np.float32)
-        if self._keep:
-            eeg[~np.isfinite(raw)] = np.nan
+        if self._keep:  # what no one left out is not invented, either
+            eeg[~(np.abs(raw) < NO_VOLTAGE_V) & self.electrodes.good] = np.nan
         first = 0
         while first < len(raw):
             rest = slice(first, None)
@@ -166,6 +179,7 @@ class Preparation:
         if self._is_judged or not self.electrodes.is_due():
             return False
         self._is_judged = True
+        self.n_judged += 1
         electrodes = self.electrodes
         window_v, _ = electrodes.window_v()
         if self.conditioner.filters.notch_hz == "auto" and electrodes.good.any():
@@ -179,8 +193,9 @@ class Preparation:
         self.conditioner.reseed(back)  # it still rings with what it was left out for
         self._found(findings)
         spread_v, good = window_v.std(axis=0), electrodes.good
-        self.level_v = float(np.median(spread_v[good])) if good.any() else 0.0
         self._has_signal = bool((spread_v > NO_SIGNAL_V).any())
+        can_tell = self._has_signal and good.any()
+        self.level_v = float(np.median(spread_v[good])) if can_tell else np.nan
         self.artefact = self._artefacts(window_v, good | electrodes.is_noisy)
         return True
 

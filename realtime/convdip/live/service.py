@@ -54,7 +54,8 @@ class Service:
         Gets the `Health` once a second, in the same thread.
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
-        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``wait_s``.
+        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
+        ``filter``, ``bad``, ``keep``, ``wait_s``.
 
     Raises
     ------

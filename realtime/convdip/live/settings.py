@@ -106,8 +106,14 @@ class Settings:
             If an edge is out of range.
         """
         if not self.filter:
-            if self.band is not None:
-                raise ConfigError("`band` beside `filter=False`: expected one of them")
+            chosen = {
+                "band": self.band is not None,
+                "high_pass": self.high_pass != HIGH_PASS_HZ,
+                "notch": self.notch not in ("auto", "off"),
+            }
+            for name, is_chosen in chosen.items():
+                if is_chosen:
+                    raise ConfigError(f"`{name}` beside `filter=False`: expected one of them")
             return Filters(None, None, None)
         notch_hz = None if self.notch == "off" else self.notch
         return Filters(self.high_pass, self.band, notch_hz)
