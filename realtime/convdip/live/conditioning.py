@@ -1,4 +1,4 @@
-"""Step 3: causal filters, before the image, since the network is not linear.
+"""Step 4: causal filters, before the image, since the network is not linear.
 
 In float64, since an offset of 100 mV leaves float32 a resolution of 8 nV, and with a state for each
 electrode that lives on from chunk to chunk: how a stream is cut changes nothing.

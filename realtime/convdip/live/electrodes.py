@@ -1,4 +1,4 @@
-"""Which electrodes can be believed: judged all the time, left out and given back with hysteresis.
+"""Step 5: which electrodes can be believed. The others are left out, with hysteresis.
 
 What is far from EEG is left out at the very sample. Everything else is judged four times a second
 over the last second, each electrode against the others and against what its neighbours predict.

@@ -1,4 +1,4 @@
-"""Steps 2–5 composed: EEG samples in, dipole moments out. No LSL."""
+"""Steps 3–8 composed: EEG samples in, dipole moments out. No LSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 2: which electrodes a stream's channels are, where they lie, and what a volt is in them."""
+"""Step 3: which electrodes a stream's channels are, where they lie, and what a volt is in them."""
 
 from __future__ import annotations
 

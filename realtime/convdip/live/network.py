@@ -1,4 +1,4 @@
-"""Step 4: a bundle's network, by ONNX Runtime.
+"""Step 7: a bundle's network, by ONNX Runtime.
 
 Reference, interpolation and scaling run in NumPy, beside the ONNX graph (`imager`). One
 graph with all of them was tried: 0.78 instead of 0.90 ms a sample, 5.0 instead of 5.4 ms for 64

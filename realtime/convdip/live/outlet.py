@@ -1,4 +1,4 @@
-"""Step 6: publish source estimates over LSL."""
+"""Step 9: publish source estimates over LSL."""
 
 from __future__ import annotations
 

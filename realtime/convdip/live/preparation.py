@@ -1,4 +1,4 @@
-"""From the stream's numbers to EEG that may be imaged: steps 3 and 4, and what they must not hide.
+"""From the stream's numbers to EEG that may be imaged: steps 4 to 6, and what they must not hide.
 
 Conditioning, then the electrodes that can be believed, then one matrix. Where those electrodes
 cannot bear an image, it says so instead.

@@ -1,4 +1,4 @@
-"""Step 5: from a map without a scale to dipole moments (the paper's equation 5, in closed form)."""
+"""Step 8: from a map without a scale to dipole moments (the paper's equation 5, in closed form)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 3: interpolate missing electrodes, re-reference, map to 7×11: one precomputed matrix.
+"""Step 6: interpolate missing electrodes, re-reference, map to 7×11: one precomputed matrix.
 
 Everything between the stream and the network is linear, so a sample costs one product of a
 small matrix with a vector, whatever the stream's channels, units and missing electrodes.
