@@ -19,6 +19,7 @@ from convdip.live.frame import Flags, Frame, Invalid, StageTimes, joined
 from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.preparation import Preparation
+from convdip.live.products import product
 from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
 from convdip.live.topography import one_matrix
@@ -274,7 +275,7 @@ class Imager:
 
     def _inputs(self, eeg: Float, matrix: Float) -> tuple[Float, Float]:
         """Return the network's input and the average-referenced EEG, both in volts."""
-        prepared = eeg @ matrix
+        prepared = product(eeg, matrix)
         return np.ascontiguousarray(prepared[:, : self._n_inputs]), prepared[:, self._n_inputs :]
 
     def _checked(self, samples: ArrayLike) -> Float:

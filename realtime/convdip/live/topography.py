@@ -86,4 +86,5 @@ def one_matrix(
         From volts at the montage's electrodes to the network's input and the model's EEG.
     """
     to_eeg, to_topography = input_matrices(head, montage, bad)
-    return np.vstack([to_topography if takes_topography else to_eeg, to_eeg]).T
+    both = np.vstack([to_topography if takes_topography else to_eeg, to_eeg])
+    return np.ascontiguousarray(both.T)
