@@ -9,6 +9,7 @@ from scipy.signal import butter, sosfilt
 from convdip.head import Head
 from convdip.live.conditioning import MAINS_HZ
 from convdip.live.frame import Artefact
+from convdip.live.mains import mains_waves
 
 Float = NDArray[np.float64]
 
@@ -53,8 +54,7 @@ class ArtefactFinder:
         self._fast = None
         if sfreq_hz / 2 > MUSCLE_HZ * 1.2:
             self._fast = butter(4, MUSCLE_HZ, "high", fs=sfreq_hz, output="sos")
-        waves = [wave(2 * np.pi * hz * times_s) for hz in MAINS_HZ for wave in (np.sin, np.cos)]
-        self._mains = np.linalg.qr(np.transpose(waves))[0]
+        self._mains = mains_waves(times_s, MAINS_HZ)
 
     def __call__(self, window_v: Float, good: NDArray[np.bool_]) -> Artefact:
         """Return the first artefact that is there, in the second half of a window.

@@ -30,6 +30,16 @@ MAINS_HZ = (50.0, 60.0)
 USUAL_HZ = 10.0
 
 
+def is_voltage(raw: Float) -> NDArray[np.bool_]:
+    """Return where numbers may come from an amplifier; not where they are NaN."""
+    return np.asarray(np.abs(raw) < NO_VOLTAGE_V)
+
+
+def are_voltages(raw: Float) -> bool:
+    """Return whether all do, in one look: NaN is on neither side of a limit."""
+    return bool(raw.min() > -NO_VOLTAGE_V and raw.max() < NO_VOLTAGE_V)
+
+
 @dataclass(frozen=True)
 class Filters:
     """What is done to each electrode's signal before it is imaged.
@@ -234,13 +244,12 @@ class Conditioner:
 
     def _hold(self, samples: Float) -> Float:
         """Hold the last voltage of each electrode where none comes; 0 before the first."""
-        if samples.min() > -NO_VOLTAGE_V and samples.max() < NO_VOLTAGE_V:  # NaN is neither
+        if are_voltages(samples):
             self.held_v = samples[-1]
             return samples
-        is_voltage = np.abs(samples) < NO_VOLTAGE_V
         held_v = np.zeros(samples.shape[1]) if self.held_v is None else self.held_v
         filled = np.empty_like(samples)
-        for row, (values, is_there) in enumerate(zip(samples, is_voltage, strict=True)):
+        for row, (values, is_there) in enumerate(zip(samples, is_voltage(samples), strict=True)):
             filled[row] = held_v = np.where(is_there, values, held_v)
         self.held_v = held_v
         return filled

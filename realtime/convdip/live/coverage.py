@@ -39,8 +39,8 @@ class ScalpField:
         kernel = spline_kernel(towards @ towards.T, STIFFNESS)
         kernel /= kernel[0, 0]
         n = len(places_m)
-        self._among, self._across, self._wanted = kernel[:n, :n], kernel[n:, :n], kernel[n:, n:]
-        self._noise = NOISE_SHARE * np.eye(n)
+        self._across, self._wanted = kernel[n:, :n], kernel[n:, n:]
+        self._measured = kernel[:n, :n] + CONSTANT + NOISE_SHARE * np.eye(n)
 
     def predictors(self, good: NDArray[np.bool_]) -> tuple[Float, Float]:
         """Return how each electrode is predicted from the good ones but itself.
@@ -58,7 +58,7 @@ class ScalpField:
             Expected standard deviation of the residual, up to a common factor.
         """
         n = len(good)
-        covariance = self._among + CONSTANT + self._noise
+        covariance = self._measured
         weights, error = np.zeros((n, n)), np.ones(n)
         is_good = np.flatnonzero(good)
         if is_good.size < 2:
@@ -96,7 +96,7 @@ class ScalpField:
         is_good = np.flatnonzero(good)
         if not is_good.size:
             return np.zeros(n)
-        measured = (self._among + CONSTANT + self._noise)[np.ix_(is_good, is_good)]
+        measured = self._measured[np.ix_(is_good, is_good)]
         across = (self._across + CONSTANT)[:, is_good]
         rest = self._wanted + CONSTANT - across @ np.linalg.solve(measured, across.T)
         left = np.einsum("ij,jk,ik->i", reference, rest, reference)

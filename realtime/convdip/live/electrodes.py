@@ -13,8 +13,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from convdip.live.conditioning import NO_VOLTAGE_V
+from convdip.live.conditioning import are_voltages, is_voltage
 from convdip.live.coverage import ScalpField
+from convdip.live.mains import mains_waves
 from convdip.live.products import gram, product
 
 Float = NDArray[np.float64]
@@ -145,6 +146,8 @@ class Electrodes:
         the first judgement.
     n_hop : int
         Samples from one judgement to the next.
+    times_s : ndarray, shape (n_looked_at,)
+        Of the samples of a window that are looked at: evenly spaced, and not all.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class Electrodes:
         self._n_window = max(8, round(WINDOW_S * sfreq_hz))
         self.n_hop = max(2, round(HOP_S * sfreq_hz))
         self._looked_at = np.arange(0, self._n_window - 1, max(1, self._n_window // LOOKED_AT))
+        self.times_s = self._looked_at / sfreq_hz
         self._mains = np.empty((self._looked_at.size, 0))
         self._raw = np.zeros((self._n_window, n))
         self._conditioned = np.zeros((self._n_window, n))
@@ -198,12 +202,7 @@ class Electrodes:
         raw, conditioned : ndarray, shape (n_times, n_electrodes)
             Volts, before and after the filter.
         """
-        # One look at all numbers; NaN is on neither side of a limit.
-        if not len(raw) or (
-            np.abs(conditioned).max() < LIMIT_V
-            and raw.min() > -NO_VOLTAGE_V
-            and raw.max() < NO_VOLTAGE_V
-        ):
+        if not len(raw) or (np.abs(conditioned).max() < LIMIT_V and are_voltages(raw)):
             return len(raw)
         is_there = self._no_eeg(raw, conditioned).any(axis=1)
         return int(is_there.argmax()) if is_there.any() else len(raw)
@@ -211,7 +210,7 @@ class Electrodes:
     def leave_out(self, raw: Float, conditioned: Float) -> list[Finding]:
         """Leave out at once what is far from EEG in one sample, shape (1, n_electrodes)."""
         found = {
-            int(i): Reason.AMPLITUDE if np.abs(raw[0, i]) < NO_VOLTAGE_V else Reason.NUMBER
+            int(i): Reason.AMPLITUDE if is_voltage(raw[0, i]) else Reason.NUMBER
             for i in np.flatnonzero(self._no_eeg(raw, conditioned)[0])
         }
         return self._change(found, [], None)
@@ -226,7 +225,7 @@ class Electrodes:
             # What is common to all is the reference's, and the average reference takes it out.
             centred = conditioned - np.median(conditioned[:, is_watched], axis=1, keepdims=True)
             is_far &= (np.abs(centred) > LIMIT_V)[:, is_watched].any(axis=1, keepdims=True)
-            return np.asarray((is_far | ~(np.abs(raw) < NO_VOLTAGE_V)) & is_watched)
+        return np.asarray((is_far | ~is_voltage(raw)) & is_watched)
 
     def add(self, raw: Float, conditioned: Float) -> None:
         """Take samples in, as far as the next boundary at most.
@@ -245,10 +244,16 @@ class Electrodes:
         if self._is_always_zero.any():
             self._is_always_zero &= (raw == 0).all(axis=0)
 
-    def judge(self) -> list[Finding]:
-        """Judge the last second; say what is left out from now on, and what is given back."""
+    def judge(self, window_v: Float) -> list[Finding]:
+        """Judge the last second; say what is left out from now on, and what is given back.
+
+        Parameters
+        ----------
+        window_v : ndarray, shape (n_looked_at, n_electrodes)
+            From `window_v`.
+        """
         trial, weights, error = ~self._is_bad, self._weights, self._error
-        second = self._second()
+        second = self._second(window_v)
         for _ in range(N_ROUNDS):
             window = self._look(second, trial, weights, error)
             verdicts = self._verdicts(window)
@@ -284,41 +289,37 @@ class Electrodes:
         """Which electrodes are left out for noise, as a muscle's are."""
         return np.array([self.reasons.get(name) is Reason.NOISE for name in self._names])
 
-    def window_v(self) -> tuple[Float, Float]:
+    def window_v(self) -> Float:
         """Return the last second, before the filter, without each electrode's mean and slope.
 
         Returns
         -------
         window_v : ndarray, shape (n_looked_at, n_electrodes)
             0 where an electrode gave what is no number.
-        times_s : ndarray, shape (n_looked_at,)
-            Of the samples that are looked at: evenly spaced, and not all.
         """
         raw = self._raw[self._in_order()]
         raw = np.where(np.isfinite(raw).all(axis=0), raw, 0.0)
-        x = raw - raw.mean(axis=0)
+        x: Float = raw - raw.mean(axis=0)
         time = np.arange(len(raw)) - (len(raw) - 1) / 2
         x -= time[:, None] * (time @ x / (time @ time))
         x -= self._mains @ (self._mains.T @ x)
-        return x, self._looked_at / self._sfreq_hz
+        return x
 
     def look_past_mains(self, mains_hz: float) -> None:
         """Judge electrodes without what a notch takes out: it differs between good ones."""
-        phase = 2 * np.pi * mains_hz * self._looked_at / self._sfreq_hz
-        self._mains = np.linalg.qr(np.column_stack([np.sin(phase), np.cos(phase)]))[0]
+        self._mains = mains_waves(self.times_s, [mains_hz])
 
     def _in_order(self) -> NDArray[np.intp]:
         """Return the rows of the ring that are looked at, the oldest first."""
         return (self._looked_at + self._n_seen) % self._n_window
 
-    def _second(self) -> _Second:
+    def _second(self, x: Float) -> _Second:
         """Compute what is needed of the last second, whatever electrodes are believed."""
         looked_at = self._in_order()
         raw, after = (self._raw[(looked_at + k) % self._n_window] for k in (0, 1))
         has_no_number = np.asarray(~np.isfinite(self._raw).all(axis=0))
         raw = np.where(has_no_number, 0.0, raw)
         ends = np.array([self._raw.min(axis=0), self._raw.max(axis=0)])
-        x, _ = self.window_v()
         with np.errstate(invalid="ignore"):
             steps = np.nan_to_num((after - raw).std(axis=0))
         is_unknown = self._is_bad | has_no_number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 # Standard deviation over a second, from a clean average to a restless raw recording.
 EEG_LEVEL_V = (0.2e-6, 1e-3)
 # Of the median electrode with what its neighbours predict: on a head, 0.7 and more.
@@ -35,7 +37,7 @@ class LevelCheck:
         """
         least_v, most_v = EEG_LEVEL_V
         is_level = least_v <= level_v <= most_v
-        is_right = level_v != level_v or (is_level and not correlation < LEAST_CORRELATION)
+        is_right = math.isnan(level_v) or (is_level and not correlation < LEAST_CORRELATION)
         self._n_wrong = 0 if is_right else self._n_wrong + 1
         if self._is_said or self._n_wrong < N_BEFORE_SAID:
             return ""

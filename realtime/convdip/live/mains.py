@@ -42,6 +42,16 @@ def mains_hz(
     return strongest_hz
 
 
+def mains_waves(times_s: Float, frequencies_hz: Sequence[float]) -> Float:
+    """Return orthonormal waves of some frequencies, shape (n_times, 2 n_frequencies).
+
+    What is left of a signal without its projection on them has no mains.
+    """
+    phases = [2 * np.pi * hz * times_s for hz in frequencies_hz]
+    waves = [wave(phase) for phase in phases for wave in (np.sin, np.cos)]
+    return np.asarray(np.linalg.qr(np.transpose(waves))[0])
+
+
 def amplitudes_v(window_v: Float, times_s: Float, frequencies_hz: Float) -> Float:
     """Return the amplitudes of sine waves in a window, shape (n_frequencies, n_electrodes).
 

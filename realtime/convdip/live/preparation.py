@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convdip.head import Head
 from convdip.live.artefacts import ArtefactFinder
-from convdip.live.conditioning import MAINS_HZ, NO_VOLTAGE_V, Conditioner, Filters
+from convdip.live.conditioning import MAINS_HZ, Conditioner, Filters, is_voltage
 from convdip.live.coverage import ScalpField
 from convdip.live.electrodes import Electrodes, Finding
 from convdip.live.frame import Artefact, Invalid
@@ -99,8 +99,7 @@ class Preparation:
         self._field = ScalpField(montage.places_m, head.electrodes_m)
         self.electrodes = Electrodes(montage.names, self._field, sfreq_hz, bad, keep=keep)
         self.conditioner = Conditioner(filters, sfreq_hz)
-        self._times_s = self.electrodes.window_v()[1]
-        self._artefacts = ArtefactFinder(head, montage.places_m, self._times_s)
+        self._artefacts = ArtefactFinder(head, montage.places_m, self.electrodes.times_s)
         self._findings: list[Finding] = []
         if isinstance(filters.notch_hz, float | int):
             self.electrodes.look_past_mains(filters.notch_hz)
@@ -114,11 +113,6 @@ class Preparation:
         self.artefact, self.level_v, self._has_signal = Artefact.NONE, np.nan, True
         self.n_judged = 0
         self._is_judged = self._is_all_zero = True
-
-    @property
-    def fit(self) -> float:
-        """Median correlation of the good electrodes with what their neighbours predict."""
-        return self.electrodes.fit
 
     @property
     def invalid(self) -> Invalid:
@@ -159,7 +153,7 @@ class Preparation:
         self.electrodes.add(raw, conditioned)
         eeg = conditioned.astype(np.float32)
         if self._keep:  # what no one left out is not invented, either
-            eeg[~(np.abs(raw) < NO_VOLTAGE_V) & self.electrodes.good] = np.nan
+            eeg[~is_voltage(raw) & self.electrodes.good] = np.nan
         first = 0
         while first < len(raw):
             rest = slice(first, None)
@@ -181,14 +175,15 @@ class Preparation:
         self._is_judged = True
         self.n_judged += 1
         electrodes = self.electrodes
-        window_v, _ = electrodes.window_v()
+        window_v = judged_v = electrodes.window_v()
         if self.conditioner.filters.notch_hz == "auto" and electrodes.good.any():
             there_v = window_v[:, electrodes.good]
-            found_hz = mains_hz(there_v, self._times_s, self._sfreq_hz, MAINS_HZ)
+            found_hz = mains_hz(there_v, electrodes.times_s, self._sfreq_hz, MAINS_HZ)
             if found_hz is not None:
                 self.conditioner.add_notch(found_hz)
                 electrodes.look_past_mains(found_hz)
-        findings = electrodes.judge()
+                judged_v = electrodes.window_v()
+        findings = electrodes.judge(judged_v)
         back = np.array([f.number for f in findings if not f.is_bad], np.intp)
         self.conditioner.reseed(back)  # it still rings with what it was left out for
         self._found(findings)

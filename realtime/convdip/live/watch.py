@@ -70,9 +70,10 @@ class Watch:
         if not is_judged and not findings:
             return
         self._note()
-        text = self._level(preparation.level_v, preparation.fit) if is_judged else ""
+        level_v, fit = preparation.level_v, preparation.electrodes.fit
+        text = self._level(level_v, fit) if is_judged else ""
         if text:
-            facts = {"sd_uv": preparation.level_v * 1e6, "correlation": preparation.fit}
+            facts = {"sd_uv": level_v * 1e6, "correlation": fit}
             say(Event.LEVEL, text, now_s, logging.WARNING, **facts)
         notch_hz = preparation.conditioner.filters.notch_hz
         if notch_hz != self._notch_hz:
