@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -297,6 +297,24 @@ def call(
         return Ended(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def doubles_outlet() -> Callable[[str, Sequence[str], float, str], pylsl.StreamOutlet]:
+    """Announce EEG in microvolts as wide numbers, since an offset takes float32's digits."""
+
+    def announce(
+        name: str, labels: Sequence[str], rate_hz: float, source_id: str
+    ) -> pylsl.StreamOutlet:
+        info = pylsl.StreamInfo(name, "EEG", len(labels), rate_hz, "double64", source_id)
+        channels = info.desc().append_child("channels")
+        for label in labels:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("unit", "microvolts")
+        return pylsl.StreamOutlet(info)
+
+    return announce
 
 
 @pytest.fixture

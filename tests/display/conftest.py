@@ -33,15 +33,13 @@ class Publisher:
         bundle: Bundle,
         network: Network,
         n_missing: int = 0,
-        sample_format: str = "float32",
+        announce: Callable[..., pylsl.StreamOutlet] = eeg_outlet,
     ) -> None:
         head = bundle.head
         self.name, self.head = name, head
         self._labels = head.channels[: len(head.channels) - n_missing]
         source_id = f"{name}-eeg"
-        self._eeg = eeg_outlet(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
-        if sample_format == "double64":
-            self._eeg = in_doubles(self._eeg)
+        self._eeg = announce(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
         interpolated = head.channels[len(self._labels) :]
         stream = read_eeg(self._eeg.get_info())
         provenance = provenance_of(stream, bundle, network, interpolated)
@@ -79,20 +77,6 @@ class Publisher:
         self.health.received(stamps - self.late_s, 0)
         self.health.published(frame, now_s)
         self._quality.push_if_due(self.health, now_s)
-
-
-def in_doubles(outlet: pylsl.StreamOutlet) -> pylsl.StreamOutlet:
-    """Return the same stream with wider numbers, as MNE-LSL's player sends them."""
-    narrow = outlet.get_info()
-    info = pylsl.StreamInfo(
-        narrow.name(), "EEG", narrow.channel_count(), SFREQ_HZ, "double64", narrow.source_id()
-    )
-    channels = info.desc().append_child("channels")
-    for label in narrow.get_channel_labels():
-        channel = channels.append_child("channel")
-        channel.append_child_value("label", label)
-        channel.append_child_value("unit", "microvolts")
-    return pylsl.StreamOutlet(info)
 
 
 @pytest.fixture(scope="session")

@@ -526,8 +526,8 @@ def test_what_the_service_said_long_ago_is_not_told(qtbot, publish, show):
     assert window.status.values["in"].text() == "–"
 
 
-def test_doubles_are_shown_too(qtbot, publish, show, unique):
-    publisher = publish(sample_format="double64")
+def test_doubles_are_shown_too(qtbot, publish, show, unique, doubles_outlet):
+    publisher = publish(announce=doubles_outlet)
     window = show(publisher)
     live(qtbot, publisher, lambda: len(window.feed.eeg.stamps) > 50)
     assert np.abs(window.feed.eeg.rows).max() < 100

@@ -28,20 +28,16 @@ def sent_uv(shipped):
     return eeg_uv
 
 
-def doubles_outlet(name, labels):
-    """An amplifier that sends wide numbers, since an offset takes float32's digits."""
-    plain = eeg_outlet(f"{name}-unused", labels, SFREQ_HZ, "unused").get_info()
-    info = pylsl.StreamInfo(name, "EEG", len(labels), SFREQ_HZ, "double64", f"id-{name}")
-    channels = info.desc().append_child("channels")
-    for label in plain.get_channel_labels():
-        channel = channels.append_child("channel")
-        channel.append_child_value("label", label)
-        channel.append_child_value("unit", "microvolts")
-    return pylsl.StreamOutlet(info)
+def wait_for(frames, n_samples):
+    """Wait until frames of so many samples came."""
+    deadline = time.monotonic() + 10
+    while sum(len(frame.timestamps) for frame in frames) < n_samples:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
-def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_uv):
-    outlet = doubles_outlet(unique, shipped.head.channels)
+def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_uv, doubles_outlet):
+    outlet = doubles_outlet(unique, shipped.head.channels, SFREQ_HZ, f"id-{unique}")
     frames: list[Frame] = []
     reports: list[np.ndarray] = []
     events: list[EventMessage] = []
@@ -70,10 +66,7 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
             time.sleep(max(0.0, stamps[rows][-1] - pylsl.local_clock()))
             outlet.push_chunk(np.ascontiguousarray(sent_uv[rows]), stamps[rows].tolist())
             listen()
-        deadline = time.monotonic() + 10
-        while sum(len(f.timestamps) for f in frames) < len(sent_uv):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(frames, len(sent_uv))
         time.sleep(0.3)
         listen()
     assert service.summary.interpolated == ()
@@ -110,13 +103,13 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
     )
 
 
-def test_over_a_gap_offsets_may_change_without_harm(shipped, unique, caplog):
+def test_over_a_gap_offsets_may_change_without_harm(shipped, unique, doubles_outlet):
     """The amplifier was paused and its offsets drifted: filters begin anew."""
     session = simulate_session(shipped.head, 4, SFREQ_HZ, 5)
     n = len(session.eeg_uv) // 2
     offsets_uv = np.random.default_rng(1).uniform(-5e4, 5e4, 31)
     halves = [session.eeg_uv[:n].astype(float), session.eeg_uv[n:] + offsets_uv]
-    outlet = doubles_outlet(unique, shipped.head.channels)
+    outlet = doubles_outlet(unique, shipped.head.channels, SFREQ_HZ, f"id-{unique}")
     frames: list[Frame] = []
     with Service(unique, unique, on_frame=frames.append, provider="cpu", wait_s=20):
         assert outlet.wait_for_consumers(10)
@@ -129,10 +122,7 @@ def test_over_a_gap_offsets_may_change_without_harm(shipped, unique, caplog):
                 outlet.push_chunk(chunk, stamps[sent : sent + len(rows)].tolist())
                 sent += len(rows)
                 time.sleep(0.01)
-        deadline = time.monotonic() + 10
-        while sum(len(frame.timestamps) for frame in frames) < sent:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(frames, sent)
     assert not any(frame.flags.bad or frame.flags.invalid != "valid" for frame in frames)
     how = {"sfreq_hz": SFREQ_HZ, "model": shipped, "provider": "cpu"}
     expected = [Imager(shipped.head.channels, "uV", **how)(half).moments_nam for half in halves]
@@ -152,10 +142,7 @@ def test_half_a_cap_gives_no_estimates_and_says_why(shipped, unique):
         eeg_uv = 10 * np.random.default_rng(0).standard_normal((50, len(left)))
         now_s = pylsl.local_clock()
         outlet.push_chunk(eeg_uv.astype(np.float32), (now_s + np.arange(50) / SFREQ_HZ).tolist())
-        deadline = time.monotonic() + 10
-        while not frames:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(frames, 1)
         assert service.health.report(pylsl.local_clock())["valid"] == 0
     assert all(frame.flags.invalid == "too few electrodes" for frame in frames)
     assert all(np.isnan(frame.moments_nam).all() for frame in frames)
