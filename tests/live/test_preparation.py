@@ -155,6 +155,25 @@ def test_a_cap_that_comes_off_is_not_valid_until_it_is_back(imager, session):
     assert frame.flags.invalid is Invalid.COVERAGE
 
 
+def test_an_electrode_in_another_unit_is_left_out(imager, session):
+    for factor in (1e-3, 1e3):
+        samples = session.eeg_uv[:1000].astype(float)
+        samples[:, 22] *= factor
+        found = imager()
+        frame = found(samples)
+        assert list(found.preparation.electrodes.reasons) == [found.montage.names[22]]
+        assert frame.flags.invalid is Invalid.NOT
+
+
+def test_a_gain_that_changes_by_a_thousand_is_not_imaged(imager, session):
+    samples = session.eeg_uv[:1400].astype(float)
+    samples[700:] *= 1000
+    frame = imager()(samples)
+    assert np.isfinite(frame.moments_nam[:700]).all()
+    assert np.isnan(frame.moments_nam[900:]).all()
+    assert np.nanmax(np.abs(frame.moments_nam)) < 2000
+
+
 def test_no_signal_is_not_valid(imager):
     frame = imager()(np.zeros((600, 31)))
     assert np.isnan(frame.moments_nam[-200:]).all()
