@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from convdip.head import Head
 from convdip.live.conditioning import MAINS_HZ
@@ -53,6 +52,8 @@ class ArtefactFinder:
         sfreq_hz = 1 / (times_s[1] - times_s[0])
         self._fast = None
         if sfreq_hz / 2 > MUSCLE_HZ * 1.2:
+            from scipy.signal import butter  # as in `conditioning`
+
             self._fast = butter(4, MUSCLE_HZ, "high", fs=sfreq_hz, output="sos")
         self._mains = mains_waves(times_s, MAINS_HZ)
 
@@ -89,6 +90,8 @@ class ArtefactFinder:
         if self._fast is None:
             return False
         eeg = eeg - self._mains @ (self._mains.T @ eeg)
+        from scipy.signal import sosfilt
+
         fast = sosfilt(self._fast, eeg, axis=0)
         loud = fast[len(fast) // 2 :].std(axis=0) > MUSCLE_V
         return bool(loud.sum() >= max(FEWEST, int(MUSCLE_SHARE * loud.size)))

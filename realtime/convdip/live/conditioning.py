@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, iirnotch, sosfilt_zi, tf2sos
 
 from convdip.errors import ConfigError
 
@@ -109,6 +108,9 @@ class Filters:
         ConfigError
             If an edge lies above half of the sampling rate.
         """
+        # It takes a second to import: only who filters waits for it.
+        from scipy.signal import butter, iirnotch, tf2sos
+
         half_hz = sfreq_hz / 2
         sections = [np.empty((0, 6))]
         if self.band_hz is not None:
@@ -200,6 +202,8 @@ class Conditioner:
             self._next = np.empty_like(self._now)
 
     def _use(self, filters: Filters) -> None:
+        from scipy.signal import sosfilt_zi
+
         self.filters, self.delay_s = filters, filters.delay_s(self._sfreq_hz)
         sections = filters.sections(self._sfreq_hz)
         self._step = _step(sections)
