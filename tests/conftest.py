@@ -99,6 +99,17 @@ def icosphere(subdivisions: int) -> tuple[np.ndarray, np.ndarray]:
     return points, faces.astype(np.int32)
 
 
+def free_space_lead_field(
+    electrodes_m: np.ndarray, dipoles_m: np.ndarray, normals: np.ndarray
+) -> np.ndarray:
+    """Return an average-referenced lead field in an infinite homogeneous conductor."""
+    offsets_m = electrodes_m[:, None] - dipoles_m
+    distances_m = np.linalg.norm(offsets_m, axis=2)
+    lead_field = np.einsum("edi,di->ed", offsets_m, normals) / distances_m**3
+    lead_field /= 4 * np.pi * 0.3
+    return lead_field - lead_field.mean(axis=0)
+
+
 @pytest.fixture(scope="session")
 def toy_head(shipped: Bundle) -> Head:
     """A tiny head: two spheres of 162 dipoles in an infinite homogeneous conductor."""
@@ -107,11 +118,7 @@ def toy_head(shipped: Bundle) -> Head:
     dipoles_m = np.concatenate([points * 0.033 + centre for centre in centres_m])
     normals = np.concatenate([points, points])
     electrodes_m = shipped.head.electrodes_m
-    offsets_m = electrodes_m[:, None] - dipoles_m
-    distances_m = np.linalg.norm(offsets_m, axis=2)
-    lead_field = np.einsum("edi,di->ed", offsets_m, normals) / distances_m**3
-    lead_field /= 4 * np.pi * 0.3
-    lead_field -= lead_field.mean(axis=0)
+    lead_field = free_space_lead_field(electrodes_m, dipoles_m, normals)
     n = len(points)
     return Head(
         channels=shipped.head.channels,
@@ -142,9 +149,24 @@ def walled_head(toy_head: Head) -> Head:
 
 
 @pytest.fixture(scope="session")
+def toy_scalp_head(walled_head: Head, any_cap: Bundle) -> Head:
+    """The same with electrodes at all places of the 10-05 system."""
+    assert any_cap.head.scalp is not None
+    scalp = any_cap.head.scalp
+    field = free_space_lead_field(scalp.places_m, walled_head.dipoles_m, walled_head.normals)
+    return replace(walled_head, scalp=replace(scalp, lead_field=field.astype(np.float32)))
+
+
+@pytest.fixture(scope="session")
 def shipped() -> Bundle:
     """The model that comes with the project."""
     return load_bundle()
+
+
+@pytest.fixture(scope="session")
+def any_cap() -> Bundle:
+    """The bundle of the network that takes any cap."""
+    return load_bundle("convdip-anycap")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from convdip.streams import (
     eeg_info,
     events_info,
     markers_info,
+    power_info,
     quality_info,
     read_eeg,
     read_quality,
@@ -36,6 +37,8 @@ FULL = Provenance(
     threads=2,
     polarity="both",
     interpolated=("FT9", "TP10"),
+    electrodes=("Fp1", "E 7"),
+    noise="model",
     input_channels="biosemi64",
     input_inverted=True,
 )
@@ -50,6 +53,8 @@ FULL = Provenance(
         replace(FULL, input_channels="Fp1, -, E 7"),
         replace(FULL, input_inverted=False),
         replace(FULL, interpolated=()),
+        replace(FULL, electrodes=()),
+        replace(FULL, noise="none"),
         replace(FULL, threads=1),
         replace(FULL, polarity="positive"),
     ],
@@ -65,6 +70,13 @@ def test_sources_are_described_and_read_back(shipped, provenance):
     np.testing.assert_array_equal(found.medial_wall, np.flatnonzero(~shipped.head.is_cortex))
 
 
+def test_power_is_described_as_sources_are(shipped):
+    info = power_info("Lab", shipped.head, 0.25, FULL)
+    assert (info.name(), info.type(), info.nominal_srate()) == ("Lab-Power", "SourcePower", 0)
+    assert read_sources(info).provenance == FULL
+    assert info.desc().child("timing").child_value("window_s") == "0.25"
+
+
 def test_a_head_without_a_medial_wall_has_none(toy_head):
     assert read_sources(sources_info("Lab", toy_head, 250.0, FULL)).medial_wall == ()
 
@@ -72,7 +84,10 @@ def test_a_head_without_a_medial_wall_has_none(toy_head):
 def test_a_stream_that_says_nothing_is_read_as_nothing():
     found = read_sources(pylsl.StreamInfo("Lab-Sources", "SourceEstimate", 3, 0.0, "double64"))
     assert not found.is_float32
-    assert found.provenance == Provenance("", "", "", None, "", "", "", "", "", 0, "", (), "", "")
+    nothing = Provenance(
+        "", "", "", None, "", "", "", "", "", 0, "", noise="none", reference="", filter=""
+    )
+    assert found.provenance == nothing
     assert found.medial_wall == ()
 
 

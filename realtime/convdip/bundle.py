@@ -52,6 +52,11 @@ class Bundle:
     int8: bytes | None = None
 
     @property
+    def takes_any_cap(self) -> bool:
+        """Whether the network is given the gains of whatever electrodes there are."""
+        return self.head.scalp is not None
+
+    @property
     def int8_deviation(self) -> float:
         """Largest deviation of int8 from fp32 maps, as a share of a map's maximum.
 

@@ -22,7 +22,7 @@ from convdip.head import Head
 
 log = logging.getLogger(__name__)
 
-SOURCES_TYPE = "SourceEstimate"
+SOURCES_TYPE, POWER_TYPE = "SourceEstimate", "SourcePower"
 QUALITY_HZ = 10.0
 
 # From a sample's time stamp to the end of each stage's work on it; together they are its age.
@@ -100,11 +100,12 @@ class Event(StrEnum):
     VALID = "valid"
     LEVEL = "level"
     NOTCH = "notch"
+    OPERATOR = "operator"
     STOP = "stop"
 
 
 def stream_name(
-    stem: str, which: Literal["Sources", "Quality", "Events", "Truth", "Markers"]
+    stem: str, which: Literal["Sources", "Power", "Quality", "Events", "Truth", "Markers"]
 ) -> str:
     """Return the name of one of the streams that share a stem.
 
@@ -301,6 +302,10 @@ class Provenance:
         Signs of the sources that the model holds for: ``both`` or ``positive``.
     interpolated : tuple of str
         Electrodes that are interpolated.
+    electrodes : tuple of str
+        Electrodes of the input that estimates come from, at the start.
+    noise : str
+        What is thought to be noise, at the start: ``model``, or ``none`` where a model takes none.
     reference, filter : str
         What was done to the EEG before imaging.
     input_channels : str or None
@@ -324,6 +329,8 @@ class Provenance:
     threads: int
     polarity: str
     interpolated: tuple[str, ...] = ()
+    electrodes: tuple[str, ...] = ()
+    noise: str = NONE
     reference: str = "average"
     filter: str = NONE
     input_channels: str | None = None
@@ -366,6 +373,27 @@ def sources_info(
         pylsl.cf_float32,
         f"convdip-{stem}-sources",
     )
+    _describe(info, head, provenance, "of the EEG sample that the estimate was computed from")
+    return info
+
+
+def power_info(stem: str, head: Head, window_s: float, provenance: Provenance) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Power``: root mean square moments over a window, in the same channels."""
+    info = pylsl.StreamInfo(
+        stream_name(stem, "Power"),
+        POWER_TYPE,
+        head.n_dipoles,
+        pylsl.IRREGULAR_RATE,
+        pylsl.cf_float32,
+        f"convdip-{stem}-power",
+    )
+    _describe(info, head, provenance, "of the last EEG sample in the window")
+    info.desc().child("timing").append_child_value("window_s", f"{window_s:g}")
+    return info
+
+
+def _describe(info: pylsl.StreamInfo, head: Head, provenance: Provenance, stamped: str) -> None:
+    """Write what a stream of all dipoles says of itself."""
     desc = info.desc()
     channels = desc.append_child("channels")
     for label, place_m, region in zip(
@@ -403,13 +431,14 @@ def sources_info(
         reference=provenance.reference,
         filter=provenance.filter,
         interpolated_channels=", ".join(provenance.interpolated) or NONE,
+        electrodes=", ".join(provenance.electrodes) or NONE,
+        noise=provenance.noise,
     )
     _append(
         desc.append_child("timing"),
-        timestamp="of the EEG sample that the estimate was computed from",
+        timestamp=stamped,
         delay_s=f"{provenance.filter_delay_s:.6g}",
     )
-    return info
 
 
 def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
@@ -423,7 +452,11 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         said = text(key)
         return None if said in ("", AS_STATED) else said
 
-    threads, interpolated = text("threads"), text("interpolated_channels")
+    def names(key: str) -> tuple[str, ...]:
+        listed = text(key)
+        return () if listed in ("", NONE) else tuple(listed.split(", "))
+
+    threads = text("threads")
     provenance = Provenance(
         input_name=text("input_name"),
         input_source_id=text("input_source_id"),
@@ -436,7 +469,9 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         precision=text("precision"),
         threads=int(threads) if threads.isdecimal() else 0,
         polarity=text("polarity"),
-        interpolated=() if interpolated in ("", NONE) else tuple(interpolated.split(", ")),
+        interpolated=names("interpolated_channels"),
+        electrodes=names("electrodes"),
+        noise=text("noise") or NONE,
         reference=text("reference"),
         filter=text("filter"),
         input_channels=set_by_user("input_channels"),

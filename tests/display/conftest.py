@@ -17,7 +17,7 @@ from convdip.live.network import Network
 from convdip.live.outlet import SourceOutlet, provenance_of
 from convdip.live.quality import QualityOutlet
 from convdip.live.tuning import open_network
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
 from convdip.streams import read_eeg
 

@@ -22,7 +22,7 @@ from convdip.display.view import (
     surface,
 )
 from convdip.head import Head
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from convdip import Imager
 from convdip.errors import MontageError
 from convdip.live.network import Network
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from convdip import Imager, load_bundle
 from convdip.bundle import sha256_of
 from convdip.live.sender import resolve
-from convdip.sources.patches import cortex_only, patch_dictionary
+from convdip.patches import cortex_only, patch_dictionary
 from convdip.sources.player import eeg_outlet
 
 SFREQ_HZ, RHYTHM_HZ, N_CYCLES = 200.0, 10.0, 6

@@ -12,7 +12,7 @@ import psutil
 import pylsl
 import pytest
 from convdip.live.sender import resolve
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip.sources.player import eeg_outlet
 from convdip.sources.signs import signs_for
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from convdip.live.spline import spherical_spline
 from convdip.live.topography import average_reference
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip_training.baselines.cmem import Cmem
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap

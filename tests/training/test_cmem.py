@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from convdip.sources.patches import mesh_adjacency, neighbourhoods, patch_dictionary
+from convdip.patches import mesh_adjacency, neighbourhoods, patch_dictionary
 from convdip_training.baselines.cmem import (
     Cmem,
     Parcels,

@@ -133,7 +133,7 @@ def test_export_makes_a_bundle_that_computes_what_keras_computes(
 
 def test_export_refuses_a_model_that_computes_something_else(trained, toy_head):
     network = load_network(trained)
-    model = to_onnx(network)
+    model = to_onnx(network, toy_head)
     weights = network.get_weights()
     weights[-1] = weights[-1] + 0.01
     network.set_weights(weights)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.sources.patches import cortex_only, patch_dictionary
+from convdip.patches import cortex_only, patch_dictionary
 from convdip_training.anatomy.resample import carry_to
 from convdip_training.evaluation.ideal_observer import N_MOMENTS, IdealObserver
 from convdip_training.evaluation.sets import (

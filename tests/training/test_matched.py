@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 from convdip.live.network import Network
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip_training.config import NetworkConfig
 from convdip_training.convert import to_onnx
 from convdip_training.networks.matched import (
@@ -82,7 +82,7 @@ def test_untrained_it_finds_a_patch_without_noise(toy_head, noise):
 
 
 def test_eeg_of_the_other_polarity_gives_exactly_the_negative_map(network, toy_head):
-    by_onnx = Network(to_onnx(network), toy_head, "cpu")
+    by_onnx = Network(to_onnx(network, toy_head), toy_head, "cpu")
     for n in (1, 64):
         eeg = np.random.default_rng(n).standard_normal((n, 31)) * 1e-5
         topography = images(toy_head, eeg)
@@ -104,7 +104,7 @@ def test_the_medial_wall_is_silent(toy_head, noise):
     topography = images(head, np.random.default_rng(4).standard_normal((20, 31)))
     silent = build(replace(CONFIG, background=0.1), head, noise)
     by_keras = silent.predict({"topography": topography}, verbose=0)
-    by_onnx = Network(to_onnx(silent), head, "cpu")(topography.reshape(-1, 77))
+    by_onnx = Network(to_onnx(silent, head), head, "cpu")(topography.reshape(-1, 77))
     for sources in (by_keras, by_onnx):
         np.testing.assert_array_equal((sources != 0).all(axis=0), head.is_cortex)
 
@@ -149,7 +149,7 @@ def test_onnx_runtime_makes_one_operation_of_each_norm(toy_head, noise, tmp_path
     network = build(config, toy_head, noise)
     for norm in network.norms:  # a scale of 1, as before training, is left out altogether
         norm.scale.assign(np.linspace(0.5, 1.5, config.n_hidden))
-    model = to_onnx(network)
+    model = to_onnx(network, toy_head)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3  # it warns that such a file is for this machine alone

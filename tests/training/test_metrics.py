@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip_training.evaluation.metrics import (
     METRICS,
     EarthMover,

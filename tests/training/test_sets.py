@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.sources.patches import cortex_only, mesh_adjacency
+from convdip.patches import cortex_only, mesh_adjacency
 from convdip_training.anatomy.families import N_PLACES, Family
 from convdip_training.config import NoiseConfig
 from convdip_training.evaluation.alternative import FAMILY_SKULL_S_M

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from convdip_training.anatomy.families import Family, TrainingFamily
 from convdip_training.config import SimulationConfig
 from convdip_training.noise_kinds import noise_kinds

@@ -150,7 +150,14 @@ def fit(*, chosen: Chosen = CHOSEN, n_processes: int = 0) -> int:
     """
     from convdip_training.fit import fit as fit_network
 
-    fit_network(chosen.experiment(), n_processes)
+    experiment = chosen.experiment()
+    if _needs_no_training(experiment):
+        raise ConfigError(
+            f"the model {experiment.start.name if experiment.start else ''} is given the gains of "
+            "whatever head there is, and needs no training on another: export it, with "
+            "'convdip-train export' and the same options"
+        )
+    fit_network(experiment, n_processes)
     return 0
 
 
@@ -178,6 +185,8 @@ def export(
         Print the card as one JSON object on the last line.
     """
     experiment = chosen.experiment()
+    if _needs_no_training(experiment):
+        return _export(experiment, None, output, json_)
     path = network or experiment.network_path
     if not path.is_file():
         advice = (
@@ -210,10 +219,16 @@ def everything(
     from convdip_training.fit import fit as fit_network
 
     experiment = chosen.experiment()
-    return _export(experiment, fit_network(experiment), output, json_)
+    network = None if _needs_no_training(experiment) else fit_network(experiment)
+    return _export(experiment, network, output, json_)
 
 
-def _export(experiment: Experiment, network: Path, output: Path | None, json_: bool) -> int:
+def _needs_no_training(experiment: Experiment) -> bool:
+    """Return whether a model is carried over to a head whose gains it is given."""
+    return experiment.start is not None and experiment.start.takes_any_cap
+
+
+def _export(experiment: Experiment, network: Path | None, output: Path | None, json_: bool) -> int:
     from convdip_training.export import export as export_bundle
 
     folder = output or Path("models") / experiment.config.name
@@ -331,6 +346,37 @@ def figures(*, evaluated: Evaluated = EVALUATED) -> int:
     folder = evaluated.folder(plan) / f"figures{'-quick' if plan.quick else ''}"
     draw_figures(here, score_all(plan), erps, folder)
     print(f"figures in {folder}")
+    return 0
+
+
+@app.command
+def caps(*, evaluated: Evaluated = EVALUATED, n_samples: int = 300, json_: Json = False) -> int:
+    """Evaluate a model for any cap with 19 to 128 electrodes, and with some left out.
+
+    Writes caps.json and caps.md to --out.
+
+    Example: convdip-train caps --model convdip-anycap --out results
+
+    Parameters
+    ----------
+    evaluated : Evaluated
+    n_samples : int
+        Of each set.
+    json_ : bool
+        Print the scores as one JSON object on the last line.
+    """
+    plan = evaluated.plan()
+    from convdip_training.evaluation.caps import score_caps
+    from convdip_training.evaluation.caps_report import caps_markdown
+    from convdip_training.evaluation.laboratory import laboratory
+
+    folder, name = evaluated.folder(plan), laboratory(plan).bundle.name
+    scored = score_caps(plan, n_samples)
+    table = {"model": name, "n_samples": n_samples, "seed": plan.seed, "sets": scored}
+    text = f"{json.dumps(table, indent=1, ensure_ascii=False)}\n"
+    (folder / "caps.json").write_text(text, encoding="utf-8")
+    (folder / "caps.md").write_text(caps_markdown(table), encoding="utf-8")
+    print(json.dumps(table) if json_ else f"caps in {folder}")
     return 0
 
 

@@ -19,6 +19,19 @@ from convdip_training.experiment import Experiment
 PACKAGES = ("convdip-realtime", "keras", "tensorflow", "tf2onnx", "mne", "nilearn", "numpy")
 
 
+_IMAGE = "topography: 7×11 image of the average-referenced EEG, volts"
+INPUTS = {
+    "convdip": _IMAGE,
+    "matched": _IMAGE,
+    "unrolled": "factor: whitened EEG of any electrodes, with their gains",
+}
+METHODS = {
+    "convdip": "ConvDip (Hecker et al. 2021)",
+    "matched": "ConvDip (Hecker et al. 2021) with matched filters",
+    "unrolled": "sparse Bayesian learning, unrolled and learnt",
+}
+
+
 def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the card says about an experiment, before anything is measured.
 
@@ -31,9 +44,9 @@ def recipe(experiment: Experiment, history: list[dict[str, Any]]) -> dict[str, A
     config = experiment.config
     return {
         "name": config.name,
-        "method": "ConvDip (Hecker et al. 2021)",
+        "method": METHODS[config.network.kind],
         "date": date.today().isoformat(),
-        "input": "topography: 7×11 image of the average-referenced EEG, volts",
+        "input": INPUTS[config.network.kind],
         "output": _output_words(experiment),
         "noise": _noise_words(experiment),
         "training": _training_words(experiment, history),
@@ -64,6 +77,12 @@ def read_history(network_path: Path) -> list[dict[str, Any]]:
 
 def _output_words(experiment: Experiment) -> str:
     network, head = experiment.config.network, experiment.head
+    if network.kind == "unrolled":
+        return (
+            f"sources: strength of each dipole ({head.n_dipoles} here, those of any head with as "
+            "many) with the sign of its moment (positive: out of the cortex), no scale; of windows "
+            "amplitude, and the probability that it is part of a source"
+        )
     if network.kind == "convdip":
         return f"sources: {head.n_dipoles} dipoles, {network.output}, no scale"
     silent = int((~head.is_cortex).sum())
@@ -114,7 +133,7 @@ def card_text(card: dict[str, Any]) -> str:
     ]
     return f"""# {card["name"]}
 
-{card["method"]}: one sample of 31-channel EEG → 5,124 cortical dipoles.
+{card["method"]}: one sample of EEG {_cap_words(card)} → 5,124 cortical dipoles.
 
 {markdown_table(("", ""), rows)}
 
@@ -128,6 +147,11 @@ def card_text(card: dict[str, Any]) -> str:
 
 `card.json` holds the whole recipe, versions and checksums.
 """
+
+
+def _cap_words(card: dict[str, Any]) -> str:
+    is_any = card["config"]["network"]["kind"] == "unrolled"
+    return "of any cap" if is_any else f"with {len(card['config']['head']['electrodes'])} channels"
 
 
 def _precision_rows(card: dict[str, Any]) -> list[tuple[str, str]]:

@@ -72,12 +72,16 @@ class FamilyConfig:
         Displacement of the electrodes: standard deviation of each coordinate.
     n_heads : int
         Number of heads drawn.
+    stretched : tuple of tuple of float
+        Factors along x, y and z of heads of other shapes (``unrolled``); with the skull in the
+        middle.
     """
 
     skull_s_m: tuple[float, ...] = ()
     spacing: str = "ico5"
     electrode_sd_mm: float = 4.0
     n_heads: int = 256
+    stretched: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,13 @@ class SimulationConfig:
     other_noise : float
         Share of samples whose noise is not of the pool's kind: brain noise of random strength by
         region mixed with the pool's and with white noise (`convdip_training.noise_kinds`).
+    windows : float
+        Share of samples that are the covariance of several (``unrolled``).
+    n_times : tuple of int
+        Fewest and most samples of a window; logarithmic.
+    window_snr : tuple of float
+        Of each of its samples: root mean square of signal over noise, in the channel where each is
+        largest; logarithmic.
     """
 
     n_sources: tuple[int, int] = (1, 5)
@@ -143,6 +154,9 @@ class SimulationConfig:
     repaired: float = 0.0
     signs: Literal["positive", "random"] = "positive"
     other_noise: float = 0.0
+    windows: float = 0.0
+    n_times: tuple[int, int] = (2, 64)
+    window_snr: tuple[float, float] = (0.7, 8.0)
 
 
 @dataclass(frozen=True)
@@ -153,25 +167,29 @@ class NetworkConfig:
     ----------
     kind : str
         ``convdip``: the paper's (section 2.3.2); ``matched``: matched filters for every dipole
-        beside a deeper network.
+        beside a deeper network; ``unrolled``: given the gains of any electrodes.
     n_filters, kernel_size : int
         Of the paper's convolution.
     n_hidden : int
         Width of the dense layers.
-    n_layers, rank : int
-        Number of dense layers, and rank of their output to the dipoles (``matched``).
+    n_layers : int
+        Number of dense layers (``matched``), or of stages before the last (``unrolled``).
+    rank : int
+        Of the dense layers' output to the dipoles (``matched``).
     filter_orders : tuple of int
         Neighbourhood orders of the matched filters' patches.
     deflation : int
         Width of the layer that takes other sources out of the EEG before the larger matched
         filters and the moments' signs (``matched``); 0: nothing is taken out.
+    n_state, n_coarse : int
+        What a dipole remembers, and number of dipoles that the first stages look at (``unrolled``).
     output : str
         Activation of the dipoles.
     background : float
         Share of a map's maximum below which values fade as background (``matched``).
     """
 
-    kind: Literal["convdip", "matched"] = "convdip"
+    kind: Literal["convdip", "matched", "unrolled"] = "convdip"
     n_filters: int = 8
     kernel_size: int = 3
     n_hidden: int = 512
@@ -179,6 +197,8 @@ class NetworkConfig:
     rank: int = 256
     filter_orders: tuple[int, ...] = (2, 4)
     deflation: int = 0
+    n_state: int = 12
+    n_coarse: int = 1000
     background: float = 0.0
     output: Literal["relu", "sigmoid"] = "relu"
 
@@ -210,6 +230,8 @@ class FitConfig:
         Adam's; the learning rate is the initial one.
     decay : str
         ``constant``, or ``cosine``: to 0 over the whole training.
+    clip_norm : float
+        Largest norm of each weight's gradient; 0: any.
     warm_up : int
         Steps over which the learning rate rises from 0.
     dipoles : float
@@ -225,6 +247,7 @@ class FitConfig:
     beta_2: float = 0.999
     epsilon: float = 1e-8
     decay: Literal["constant", "cosine"] = "constant"
+    clip_norm: float = 0.0
     warm_up: int = 0
     dipoles: float = 1.0
     checkpoints: int = 50
@@ -262,14 +285,22 @@ class TrainingConfig:
         if self.network.kind == "convdip" and (of_signs or self.simulation.signs == "random"):
             raise ConfigError(
                 "[network] kind is 'convdip', whose maps have one polarity: expected no sign in "
-                "[loss] and signs = 'positive' in [simulation], or a network of kind 'matched'"
+                "[loss] and signs = 'positive' in [simulation], or a network of another kind"
             )
         if weights["support_bce"] and self.network.output == "relu":
             raise ConfigError(
                 "[loss] support_bce needs probabilities, and [network] output is 'relu': "
                 "set output = 'sigmoid'"
             )
-        for name in ("n_sources", "orders", "moment_nam", "steepness", "trial_snr"):
+        if self.network.kind == "unrolled":
+            self._check_unrolled()
+        elif self.simulation.windows or self.family.stretched:
+            raise ConfigError(
+                f"[network] kind is {self.network.kind!r}, which takes single samples of one head: "
+                "expected windows = 0 in [simulation] and no stretched in [family], or a network "
+                "of kind 'unrolled'"
+            )
+        for name in ("n_sources", "orders", "moment_nam", "steepness", "trial_snr", "window_snr"):
             low, high = getattr(self.simulation, name)
             least = 1 if isinstance(low, int) else 0
             if not (least <= low <= high and high > 0):
@@ -282,13 +313,14 @@ class TrainingConfig:
             self.network.kind == "convdip" or weights["weighted_hausdorff"]
         ):
             raise ConfigError(
-                f"[fit] dipoles is {self.fit.dipoles:g}: only a network of kind 'matched' gives a "
+                f"[fit] dipoles is {self.fit.dipoles:g}: a network of kind 'convdip' gives no "
                 "share of its dipoles, and weighted_hausdorff needs them all; set dipoles = 1"
             )
         for section, name in (
             ("simulation", "single"),
             ("simulation", "repaired"),
             ("simulation", "other_noise"),
+            ("simulation", "windows"),
             ("network", "background"),
         ):
             share = getattr(getattr(self, section), name)
@@ -298,13 +330,33 @@ class TrainingConfig:
             ("fit", ("n_samples", "batch_size", "checkpoints", "learning_rate", "dipoles")),
             ("simulation", ("n_trials",)),
             ("family", ("electrode_sd_mm", "n_heads")),
-            ("network", ("n_filters", "kernel_size", "n_hidden", "n_layers", "rank")),
+            (
+                "network",
+                ("n_filters", "kernel_size", "n_hidden", "n_layers", "rank", "n_state", "n_coarse"),
+            ),
             ("noise", ("n_segments", "sfreq_hz")),
         ):
             for name in names:
                 value = getattr(getattr(self, section), name)
                 if not value > 0:
                     raise ConfigError(f"[{section}] {name} is {value}: expected more than 0")
+
+    def _check_unrolled(self) -> None:
+        """Refuse what a network that is given gains cannot be trained with."""
+        if len(self.family.skull_s_m) < 2 or self.loss.mse or self.loss.weighted_hausdorff:
+            raise ConfigError(
+                "[network] kind is 'unrolled', which is trained on heads that differ, by cosine "
+                "and support_bce: expected two skull_s_m or more in [family], and no other [loss]"
+            )
+        if self.loss.sign or self.simulation.repaired:
+            raise ConfigError(
+                "[network] kind is 'unrolled', whose signs are not learnt and whose electrodes are "
+                "never interpolated: expected sign = 0 in [loss] and repaired = 0 in [simulation]"
+            )
+        if not 2 <= self.simulation.n_times[0] <= self.simulation.n_times[1]:
+            raise ConfigError(
+                f"[simulation] n_times is {list(self.simulation.n_times)}: expected 2 ≤ low ≤ high"
+            )
 
 
 def config_of_card(card: dict[str, Any]) -> TrainingConfig:

@@ -6,7 +6,7 @@ What it consists of is computed when it is first used, or taken from the cache::
 
 The first five are attributes of `Experiment`; `convdip_training.fit.fit` trains its network,
 `convdip_training.export.export` makes a bundle of it, and `convdip_training.evaluation` evaluates
-any bundle on data of its own.
+any bundle on data of its own. A network that is given gains has a simulator of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.cache import fingerprint
 from convdip_training.config import TrainingConfig, config_of_card
 from convdip_training.simulate import Simulator
+from convdip_training.simulate_caps import CapSimulator
 
 
 class Experiment:
@@ -60,8 +61,9 @@ class Experiment:
         self._given_family = family
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is sent to other processes: all but the simulator, the largest part."""
-        return {name: value for name, value in self.__dict__.items() if name != "simulator"}
+        """Return what is sent to other processes: all but the simulators, the largest part."""
+        large = ("simulator", "cap_simulator")
+        return {name: value for name, value in self.__dict__.items() if name not in large}
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, cache: Path) -> Experiment:
@@ -81,7 +83,15 @@ class Experiment:
             return self._given_head
         from convdip_training.anatomy.head_model import load_or_build_head
 
-        return load_or_build_head(self.config.head, self.cache)
+        config = self.config
+        head = load_or_build_head(config.head, self.cache)
+        if config.network.kind != "unrolled":
+            return head
+        from convdip_training.anatomy.scalp_fields import with_scalp
+        from convdip_training.noise import with_noise
+
+        head = with_scalp(head, config.head, self.cache)
+        return with_noise(head, config.noise, config.seed, self.cache)
 
     @property
     def family(self) -> TrainingFamily | None:
@@ -90,7 +100,8 @@ class Experiment:
         Read from the cache at each use: hundreds of megabytes that `simulator` needs only while
         it is made.
         """
-        if self._given_family is not None or not self.config.family.skull_s_m:
+        own = self.config.network.kind != "unrolled" and self.config.family.skull_s_m
+        if self._given_family is not None or not own:
             return self._given_family
         from convdip_training.anatomy.family_forward import training_family
 
@@ -108,13 +119,25 @@ class Experiment:
 
     @cached_property
     def simulator(self) -> Simulator:
-        """Draws training samples."""
+        """Draws samples of the model's own electrodes."""
         n_heads = self.config.family.n_heads
         return Simulator(self.head, self.noise, self.config.simulation, self.family, n_heads)
+
+    @cached_property
+    def cap_simulator(self) -> CapSimulator:
+        """Draws samples of any cap, for networks that are given gains."""
+        from convdip_training.anatomy.scalp_fields import scalp_family
+
+        config = self.config
+        family = scalp_family(config.family, config.head, self.cache)
+        skull_s_m = config.head.conductivity_s_m[1]
+        return CapSimulator(self.head, config.simulation, config.network, family, skull_s_m)
 
     @cached_property
     def network_path(self) -> Path:
         """Where the trained network is, or will be; ``history.json`` lies beside it."""
         head = self.head
-        content = fingerprint(self.config, head.lead_field, head.interpolation, self.noise)
+        content = fingerprint(
+            self.config, head.lead_field, head.interpolation, self.noise, head.scalp
+        )
         return self.cache / f"{self.config.name}-{content}" / "network.keras"

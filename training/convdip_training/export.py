@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from convdip.bundle import INT8_FILE, Bundle
+from convdip.errors import ConfigError
 
 from convdip_training.bundle_files import write_bundle
 from convdip_training.card import card_text, read_history, recipe
+from convdip_training.config import config_of_card
 from convdip_training.convert import check_against_keras, to_onnx
 from convdip_training.evaluation.as_live import imager_of
 from convdip_training.evaluation.inverse_crime import evaluate
@@ -43,9 +46,11 @@ def export(
     ExportError
         If ONNX and Keras differ by more than 1e-5.
     """
+    if experiment.start is not None and experiment.start.takes_any_cap:
+        return carry_over(experiment, experiment.start, folder)
     head, path = experiment.head, network_path or experiment.network_path
     network, history = load_network(path), read_history(path)
-    model = to_onnx(network)
+    model = to_onnx(network, head)
     difference = check_against_keras(model, network, head)
     log.info("export: Keras and ONNX differ by at most %.1e", difference)
     log.info("export: evaluation on simulated samples")
@@ -59,11 +64,55 @@ def export(
         contents[INT8_FILE] = int8
         card["precision"] = precision
 
-    # All that can fail is done: now the files.
+    _write(folder, contents, card)
+    return card
+
+
+def carry_over(experiment: Experiment, start: Bundle, folder: Path) -> dict[str, Any]:
+    """Write a bundle of a network for any cap on another head, and return its card.
+
+    The network stays as it is: it is given the gains of whatever head there is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its head is the new one.
+    start : Bundle
+        Has the network.
+    folder : Path
+
+    Raises
+    ------
+    ConfigError
+        If the head has another number of dipoles.
+    """
+    head = experiment.head
+    if head.n_dipoles != start.head.n_dipoles:
+        raise ConfigError(
+            f"the head has {head.n_dipoles} dipoles, and the model {start.name} is for "
+            f"{start.head.n_dipoles}: expected a head of the same spacing, "
+            f"{config_of_card(start.card).head.spacing}"
+        )
+    card = {
+        **start.card,
+        "name": experiment.config.name,
+        "date": date.today().isoformat(),
+        "training": f"none on this head; of {start.name}: {start.card['training']}",
+        "config": asdict(experiment.config),
+    }
+    bundle = Bundle(experiment.config.name, folder, start.model, head, card)
+    log.info("export: evaluation on simulated samples")
+    card["evaluation"] = evaluate(imager_of(bundle).maps, experiment)
+    head.save(head_file := BytesIO())
+    _write(folder, {"model.onnx": start.model, "head.npz": head_file.getvalue()}, card)
+    return card
+
+
+def _write(folder: Path, contents: dict[str, bytes], card: dict[str, Any]) -> None:
+    """Write a bundle, once all that can fail is done."""
     (folder / INT8_FILE).unlink(missing_ok=True)  # of an earlier model in the same folder
     write_bundle(folder, contents, card)
     (folder / "card.md").write_text(card_text(card), encoding="utf-8")
-    return card
 
 
 def _in_int8(bundle: Bundle, seed: int) -> tuple[bytes | None, dict[str, Any]]:

@@ -18,10 +18,11 @@ from convdip_training.ahead import Ahead
 from convdip_training.batches import SimulatedBatches
 from convdip_training.cache import write_whole
 from convdip_training.config import TrainingConfig
-from convdip_training.losses import build_loss, with_signs
+from convdip_training.losses import Loss, build_loss, of_amplitudes, with_signs
 from convdip_training.networks.convdip import build_convdip
 from convdip_training.networks.matched import build_matched
 from convdip_training.networks.transfer import transferred
+from convdip_training.networks.unrolled import build_unrolled
 
 if TYPE_CHECKING:  # it can build head models with MNE, which training does not need
     from convdip_training.experiment import Experiment
@@ -59,9 +60,7 @@ def fit(experiment: Experiment, n_processes: int = 0) -> Path:
         log.info("network: %s is trained already", finished)
         return finished
     checkpoint = finished.with_name("checkpoint.keras")
-    loss = build_loss(config.loss, experiment.head.dipoles_m)
-    if config.network.kind == "matched":
-        loss = with_signs(loss, config.loss.sign)
+    loss = _loss(experiment)
     n_steps = -(-config.fit.n_samples // config.fit.batch_size)
     if checkpoint.is_file():
         network = keras.models.load_model(checkpoint, custom_objects={"loss": loss})
@@ -73,6 +72,7 @@ def fit(experiment: Experiment, n_processes: int = 0) -> Path:
             config.fit.beta_1,
             config.fit.beta_2,
             config.fit.epsilon,
+            clipnorm=config.fit.clip_norm or None,
         )
         # A step is a sixth shorter when TensorFlow compiles it; JAX always does.
         compiled = True if keras.backend.backend() == "tensorflow" else "auto"
@@ -84,14 +84,26 @@ def fit(experiment: Experiment, n_processes: int = 0) -> Path:
     return finished
 
 
+def _loss(experiment: Experiment) -> Loss:
+    """Return what training makes small."""
+    config, head = experiment.config, experiment.head
+    if config.network.kind == "unrolled":
+        n_coarse = min(config.network.n_coarse, int(head.is_cortex.sum()))
+        return of_amplitudes(config.loss, n_coarse)
+    loss = build_loss(config.loss, head.dipoles_m)
+    return with_signs(loss, config.loss.sign) if config.network.kind == "matched" else loss
+
+
 def _untrained(experiment: Experiment) -> keras.Model:
     """Return the network that training starts from."""
-    config, head, noise = experiment.config, experiment.head, experiment.noise
+    config, head = experiment.config, experiment.head
     keras.utils.set_random_seed(config.seed)
     if experiment.start is not None:
         return transferred(experiment.start, config, head)
     if config.network.kind == "matched":
-        return build_matched(config.network, head, noise)
+        return build_matched(config.network, head, experiment.noise)
+    if config.network.kind == "unrolled":
+        return build_unrolled(config.network)
     return build_convdip(config.network, head.n_dipoles)
 
 

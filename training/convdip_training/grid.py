@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 SHAPE = (7, 11)
+N_PIXELS = SHAPE[0] * SHAPE[1]
 
 LAYOUT = {  # electrode: (row from the front, column from the left)
     "Fp1": (0, 4), "Fp2": (0, 6),

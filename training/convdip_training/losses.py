@@ -24,6 +24,8 @@ TINY = 1e-6
 TRUTH_THRESHOLD = 0.1
 HAUSDORFF_ALPHA = 4.0
 SIGN_STEEPNESS = 8.0
+# What early estimates count beside the last ones.
+EARLY_SHARE = 0.3
 
 
 def cosine(truth: Tensor, estimate: Tensor) -> Tensor:
@@ -149,3 +151,31 @@ def with_signs(loss: Loss, weight: float) -> Loss:
         return total + weight * sign_error(truth, estimate[:, 1]) if weight else total
 
     return both
+
+
+def of_amplitudes(config: LossConfig, n_coarse: int) -> Loss:
+    """Return the loss of a network that says amplitudes and probabilities apart, and early ones.
+
+    Parameters
+    ----------
+    config : LossConfig
+        ``cosine`` weighs the amplitudes' loss, ``support_bce`` the probabilities'.
+    n_coarse : int
+        Number of dipoles, the last ones, whose early probabilities count too.
+
+    Returns
+    -------
+    loss : callable
+        Takes amplitudes, shape (n, n_dipoles), and estimates of shape
+        (n, 2, n_dipoles + n_coarse): amplitudes, probabilities, and both early.
+    """
+
+    def parts(truth: Tensor, estimate: Tensor) -> Tensor:
+        amplitudes = config.cosine * cosine(truth, estimate[:, 0])
+        return amplitudes + config.support_bce * support_bce(truth, estimate[:, 1])
+
+    def loss(truth: Tensor, estimate: Tensor) -> Tensor:
+        early = parts(truth[:, -n_coarse:], estimate[:, :, -n_coarse:])
+        return parts(truth, estimate[:, :, :-n_coarse]) + EARLY_SHARE * early
+
+    return loss

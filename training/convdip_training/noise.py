@@ -9,6 +9,7 @@ single-trial noise level.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import mne
@@ -21,6 +22,7 @@ from convdip.sources.background import background_eeg
 from convdip.sources.recordings import read_recording
 from numpy.typing import NDArray
 
+from convdip_training.anatomy.scalp_fields import everywhere
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import NoiseConfig
 
@@ -82,6 +84,24 @@ def noise_pool(config: NoiseConfig, head: Head, seed: int, cache: Path) -> NDArr
         log.warning("noise: only %d segments, expected %d", len(pool), config.n_segments)
     write_whole(path, lambda unfinished: np.save(unfinished, pool, allow_pickle=False))
     return pool
+
+
+def with_noise(head: Head, config: NoiseConfig, seed: int, cache: Path) -> Head:
+    """Return a head whose scalp has the covariance of noise segments.
+
+    Parameters
+    ----------
+    head : Head
+        With its scalp.
+    config : NoiseConfig
+    seed : int
+    cache : Path
+    """
+    assert head.scalp is not None
+    segments = noise_pool(config, everywhere(head), seed, cache)
+    covariance = np.cov(segments.reshape(-1, segments.shape[-1]), rowvar=False)
+    scaled = (covariance / covariance.diagonal().max()).astype(np.float32)
+    return replace(head, scalp=replace(head.scalp, noise=scaled))
 
 
 def _synthetic(head: Head, rng: np.random.Generator) -> mne.io.BaseRaw:

@@ -5,6 +5,8 @@ A network that was trained on one kind of noise takes any other for sources.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from convdip.live.topography import average_reference
 from numpy.typing import NDArray
@@ -15,6 +17,39 @@ from scipy.spatial import KDTree
 N_REGIONS = (4, 64)
 LOG_POWER_SD = (0.3, 1.5)
 SHARES = (1.5, 1.0, 0.7)
+
+
+def brain_covariance(
+    lead_field: NDArray[np.float32], dipoles_m: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw the covariance of brain noise: every dipole is active, its region says how strongly.
+
+    Parameters
+    ----------
+    lead_field : ndarray, shape (n_electrodes, n_dipoles)
+    dipoles_m : ndarray, shape (n_dipoles, 3)
+    rng : Generator
+
+    Returns
+    -------
+    covariance : ndarray, shape (n_electrodes, n_electrodes)
+    """
+    n_regions = round(np.exp(rng.uniform(*np.log(N_REGIONS))))
+    centres_m = dipoles_m[rng.integers(len(dipoles_m), size=n_regions)]
+    log_power = rng.normal(0, rng.uniform(*LOG_POWER_SD), n_regions)
+    strength = np.exp(log_power / 2)[KDTree(centres_m).query(dipoles_m)[1]]
+    weighted = lead_field * strength.astype(np.float32)
+    return np.asarray(weighted @ weighted.T)
+
+
+def mixed(parts: Sequence[NDArray[np.floating]], rng: np.random.Generator) -> NDArray[np.floating]:
+    """Mix covariances of brain, pool and white noise, in shares of the power that are drawn.
+
+    The largest variance of the mixture is 1.
+    """
+    shares = rng.dirichlet(SHARES)
+    mixture = sum(share * part / np.trace(part) for share, part in zip(shares, parts, strict=True))
+    return np.asarray(mixture / mixture.diagonal().max())
 
 
 def noise_kinds(
@@ -48,17 +83,8 @@ def noise_kinds(
     white = average_reference(n)
     covariances = np.empty((n_kinds, n, n))
     for covariance in covariances:
-        n_regions = round(np.exp(rng.uniform(*np.log(N_REGIONS))))
-        centres_m = dipoles_m[rng.integers(len(dipoles_m), size=n_regions)]
-        log_power = rng.normal(0, rng.uniform(*LOG_POWER_SD), n_regions)
-        strength = np.exp(log_power / 2)[KDTree(centres_m).query(dipoles_m)[1]]
-        weighted = lead_field * strength.astype(np.float32)
-        parts = (weighted @ weighted.T, pool, white)
-        shares = rng.dirichlet(SHARES)
-        covariance[:] = sum(
-            share * part / np.trace(part) for share, part in zip(shares, parts, strict=True)
-        )
-        covariance /= covariance.diagonal().max()
+        parts = (brain_covariance(lead_field, dipoles_m, rng), pool, white)
+        covariance[:] = mixed(parts, rng)
     variances, directions = np.linalg.eigh(covariances)
     scale = np.sqrt(variances.clip(min=0))[:, None, :]
     return np.asarray((directions * scale) @ directions.swapaxes(1, 2), np.float32)

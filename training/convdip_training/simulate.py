@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from convdip.head import Head
 from convdip.live.topography import repair_matrix
-from convdip.sources.patches import cortex_only, fall_off, patch_distances
+from convdip.patches import cortex_only
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -27,11 +27,11 @@ from convdip_training.anatomy.families import TrainingFamily
 from convdip_training.anatomy.resample import resampling
 from convdip_training.config import SimulationConfig
 from convdip_training.noise_kinds import noise_kinds
+from convdip_training.patch_draws import PatchDraws
 
 log = logging.getLogger(__name__)
 
 Float = NDArray[np.float32]
-NAM = 1e-9
 # A batch has this many parts, each of one head: one product per sample would take longer.
 N_PARTS = 8
 # Kinds of noise drawn, as many for each head, where noise of other kinds is asked for.
@@ -111,15 +111,7 @@ class Simulator:
                 noise_kinds(field.T, dipoles_m, pool, of_each_head, rng)
                 for field in self._lead_fields
             ]
-        low, high = config.orders
-        self.orders = range(low, high + 1)
-        patches = list(patch_distances(triangles, dipoles_m, self.orders))
-        # Patch of order s grown from dipole i: members[starts[s − lowest, i] : ends[…]].
-        offsets = np.cumsum([0, *(patch.nnz for patch in patches)])[:-1, None]
-        bounds = np.array([patch.indptr for patch in patches]) + offsets
-        self._starts, self._ends = bounds[:, :-1], bounds[:, 1:]
-        self._members = np.concatenate([patch.indices for patch in patches])
-        self._distances = np.concatenate([patch.data for patch in patches])
+        self._patches = PatchDraws(triangles, dipoles_m, config.orders)
 
     def with_config(self, config: SimulationConfig) -> Simulator:
         """Return a simulator of the same heads and noise with other ranges of sources and SNR."""
@@ -168,32 +160,16 @@ class Simulator:
     def _sources(
         self, n: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], sparse.csr_array]:
-        """Draw patches: their seeds, and the moments on the simulated cortex."""
-        low, most = self.config.n_sources
-        count = rng.integers(low, most + 1, size=n)
-        count[rng.random(n) < self.config.single] = 1
-        present = np.arange(most) < count[:, None]
-        seeds = rng.integers(len(self._dipoles), size=(n, most))
-        orders = rng.integers(len(self.orders), size=(n, most))
-        moments = rng.uniform(*self.config.moment_nam, size=(n, most)) * NAM
-        if self.config.signs == "random":
-            moments *= rng.choice([-1, 1], size=(n, most))
-        steepness = rng.uniform(*self.config.steepness, size=(n, most))
-
-        # From here on one row a patch, then one a member of a patch.
-        start = self._starts[orders[present], seeds[present]]
-        size = self._ends[orders[present], seeds[present]] - start
-        before = np.append(0, size.cumsum())
-        members = np.arange(before[-1]) + np.repeat(start - before[:-1], size)
-        relative = fall_off(
-            self._distances[members], np.repeat(steepness[present].astype(np.float32), size)
-        )
-        values = np.repeat(moments[present].astype(np.float32), size) * relative
-        rows = before[np.append(0, count.cumsum())]
-        simulated = sparse.csr_array(
-            (values, self._members[members], rows), shape=(n, len(self._dipoles))
-        )
-        return np.where(present, self._dipoles[seeds], -1), simulated
+        """Draw sources: the seeds of their patches, and the moments on the simulated cortex."""
+        count, seeds, patches = self._patches(n, self.config, rng)
+        # One row a sample: where patches meet, what they hold of a dipole adds up.
+        rows = patches.indptr[np.append(0, count.cumsum())]
+        shape = n, patches.shape[1]
+        simulated = sparse.csr_array((patches.data, patches.indices, rows), shape=shape)
+        present = np.arange(self.config.n_sources[1]) < count[:, None]
+        listed = np.full(present.shape, -1)
+        listed[present] = self._dipoles[seeds]
+        return listed, simulated
 
 
 def _repairs(head: Head, rng: np.random.Generator) -> Float:

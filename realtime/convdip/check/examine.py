@@ -165,11 +165,11 @@ def _voltages(
 
 def _mains_uv(raw_v: Float, sfreq_hz: float, mains_hz: float) -> float:
     """Return the amplitude of mains: median over electrodes and seconds."""
+    from scipy.signal import detrend  # as in `convdip.live.conditioning`
+
     n = round(sfreq_hz)
     times_s = np.arange(n) / sfreq_hz
     raw_v = np.where(np.isfinite(raw_v), raw_v, 0.0)
-    from scipy.signal import detrend  # as in `convdip.live.conditioning`
-
     seconds = [detrend(raw_v[i : i + n], axis=0) for i in range(0, len(raw_v) - n + 1, n)]
     return _rounded(
         np.median([amplitudes_v(v, times_s, np.array([mains_hz])) for v in seconds]) * 1e6

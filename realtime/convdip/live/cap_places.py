@@ -59,6 +59,11 @@ def _table() -> dict[str, dict[str, str | Place]]:
     return table
 
 
+def ten_five_names() -> tuple[str, ...]:
+    """Return the names of the electrodes of the 10-05 system."""
+    return tuple(_table()[TEN_FIVE])
+
+
 def cap_names() -> tuple[str, ...]:
     """Return the names of the numbered caps, by maker and size."""
     caps = [cap for cap in _table() if cap != TEN_FIVE]

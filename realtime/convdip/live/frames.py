@@ -152,6 +152,8 @@ class Frames:
             filters=settings.filters,
             bad=settings.bad_electrodes,
             keep=settings.keep,
+            window_s=settings.window,
+            baseline_s=settings.baseline,
             model=self._bundle,
             network=self._network,
             clock=pylsl.local_clock,
@@ -163,6 +165,7 @@ class Frames:
         self.health = Health(stream.sfreq_hz, pylsl.local_clock())
         assert self.imager.preparation is not None
         self._watch = Watch(self.imager.preparation, self.health)
+        self._noise = self.imager.noise
         return True
 
     def close(self) -> None:
@@ -212,6 +215,7 @@ class Frames:
                 frame = replace(frame, flags=flags)
             yield frame
             self._watch.after(frame, pylsl.local_clock(), self.say)
+            self._tell_noise()
         if missing and backlog.overflowed:
             self.health.overflowed(missing)
             text = f"{missing} samples lost: more than {BUFFER_S} s waited"
@@ -219,6 +223,16 @@ class Frames:
         elif missing:
             text = f"{missing} samples are missing in the input"
             self.say(Event.GAP, text, pylsl.local_clock(), logging.WARNING, missing=missing)
+
+    def _tell_noise(self) -> None:
+        """Say once that the noise is the person's own from now on."""
+        if self.imager.noise == self._noise:
+            return
+        self._noise = self.imager.noise
+        seconds = self._settings.baseline
+        text = f"the noise of {seconds:g} s of baseline is used from now on"
+        facts = {"noise": self._noise, "seconds": seconds}
+        self.say(Event.OPERATOR, text, pylsl.local_clock(), logging.WARNING, **facts)
 
     def _continued(self, chunk: EegChunk) -> Iterator[EegChunk]:
         """Yield a chunk cut at its gaps: a filter does not go on over one."""
@@ -299,19 +313,18 @@ class Frames:
         return Backlog(self.stream.sfreq_hz, settings.overload, settings.max_backlog_s)
 
     def _log_input(self) -> None:
-        stream, montage = self.stream, self.imager.montage
-        n = self.imager.bundle.head.n_electrodes
+        stream, montage, bundle = self.stream, self.imager.montage, self.imager.bundle
+        n_missing, n = len(montage.missing), bundle.head.n_electrodes
         log.info(
-            "input %s on %s: %g Hz, %d electrodes, %d of the model's %d%s",
+            "input %s on %s: %g Hz, %d electrodes%s%s",
             stream.name,
             stream.hostname,
             stream.sfreq_hz,
             len(montage.names),
-            n - len(montage.missing),
-            n,
+            "" if bundle.takes_any_cap else f", {n - n_missing} of the model's {n}",
             f", against {montage.reference}" if montage.reference else "",
         )
-        if montage.missing:
+        if montage.missing and not bundle.takes_any_cap:
             log.warning("interpolated: %s (not in the stream)", ", ".join(montage.missing))
         if montage.unused:
             log.info("ignored channels: %s", ", ".join(montage.unused))

@@ -29,7 +29,7 @@ class Health:
     now_s : float
         LSL time at which it begins.
     n_bad : int
-        Electrodes that are interpolated.
+        Electrodes that are interpolated, or left out where none ever are.
 
     Attributes
     ----------
@@ -244,5 +244,5 @@ def status_line(health: Health, now_s: float) -> str:
         age = f"OVERLOAD, {health.n_behind} SAMPLES WAIT   {age}"
     return (
         f"{age}   {health.n_published} samples out, {health.n_dropped} dropped, "
-        f"{health.gaps.n_missing} missing in the input, {health.n_bad} electrodes interpolated"
+        f"{health.gaps.n_missing} missing in the input, {health.n_bad} electrodes bad or missing"
     )

@@ -15,15 +15,17 @@ from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import ConfigError, MontageError
 from convdip.live.channels import Channels
 from convdip.live.conditioning import Filters
-from convdip.live.frame import Flags, Frame, Invalid, StageTimes, joined
+from convdip.live.frame import Artefact, Flags, Frame, Invalid, StageTimes, joined
 from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
-from convdip.live.preparation import Preparation
+from convdip.live.operator import Operator, operators
+from convdip.live.preparation import Preparation, Stretch
 from convdip.live.products import product
+from convdip.live.renewal import Renewal
 from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
-from convdip.live.topography import one_matrix
 from convdip.live.tuning import open_network
+from convdip.live.window import Window
 
 Float = NDArray[np.float32]
 
@@ -63,6 +65,12 @@ class Imager:
         Electrodes of a signal to be left out from the start.
     keep : bool
         Leave no others out.
+    window_s : float, optional
+        Of a signal, with a model for any cap: keep a window of that length, whose power is at hand
+        at any time.
+    baseline_s : float, optional
+        Of a signal, with a model for any cap: take the noise from so much of the EEG, without
+        artefacts, from its beginning.
     model : str, Path or Bundle
         A bundle, its folder, or the name of a shipped one.
     network : Network, optional
@@ -80,6 +88,10 @@ class Imager:
     network : Network
     preparation : Preparation or None
         Filters, electrodes and whether they can bear an image; None without ``sfreq_hz``.
+    window : Window or None
+        The last moments; None without ``window_s``.
+    noise : str
+        Where the covariance of the noise comes from: ``model``, or ``baseline`` once there is one.
 
     Raises
     ------
@@ -111,6 +123,8 @@ class Imager:
         filters: Filters = USUAL,
         bad: Collection[str] = (),
         keep: bool = False,
+        window_s: float | None = None,
+        baseline_s: float | None = None,
         model: str | Path | Bundle = DEFAULT_MODEL,
         network: Network | None = None,
         provider: Provider = "auto",
@@ -126,14 +140,16 @@ class Imager:
         self.network = network or open_network(self.bundle, provider, precision)
         self._clock = clock
         bad = (bad,) if isinstance(bad, str) else bad
-        self._lead_field = head.lead_field
-        takes_topography = self.network.takes == "topography"
+        self._n_dipoles = head.n_dipoles
+        of_cap = operators(head, self.montage, self.network.takes, self.network.cortex)
         self._n_inputs = self.network.n_inputs
         self._n_channels = len(labels)
-        self.preparation = None
-        if sfreq_hz is None and (filters != USUAL or bad or keep):
+        self.preparation, self.window, self._renewal, self.noise = None, None, None, "model"
+        of_signal = filters != USUAL or bad or keep
+        if sfreq_hz is None and (of_signal or window_s is not None or baseline_s is not None):
             raise ConfigError(
-                "`filters`, `bad` and `keep` are for a signal: expected its `sfreq_hz` beside them"
+                "`filters`, `bad`, `keep`, `window_s` and `baseline_s` are for a signal: expected "
+                "its `sfreq_hz` beside them"
             )
         if sfreq_hz is not None:
             _check_named(bad, self.montage)
@@ -144,14 +160,21 @@ class Imager:
                 filters,
                 bad=bad,
                 keep=keep,
-                takes_topography=takes_topography,
+                operators=of_cap,
             )
+            if window_s is not None:
+                n_electrodes = len(self.montage.names)
+                self.window = Window(self.network, n_electrodes, sfreq_hz, window_s)
+                self._n_restarts = self.preparation.n_restarts
+            if baseline_s is not None:
+                self._renewal = Renewal(of_cap, sfreq_hz, baseline_s)
             return
         used = self.montage.channels
         # A slice makes no copy, an index does.
         self._used = slice(None) if len(used) == self._n_channels else used
-        matrix = one_matrix(head, self.montage, takes_topography=takes_topography)
-        self._matrix = (self.montage.volts[:, None] * matrix).astype(np.float32)
+        operator = of_cap()
+        volts = self.montage.volts[:, None]
+        self._operator = replace(operator, matrix=(volts * operator.matrix).astype(np.float32))
 
     def __call__(self, samples: ArrayLike, timestamps: NDArray[np.float64] | None = None) -> Frame:
         """Image samples, or a whole recording: 20 kB of moments a sample.
@@ -184,18 +207,44 @@ class Imager:
         began_s = self._clock()
         if self.preparation is None:
             eeg = samples[:, self._used].astype(np.float32, copy=False)
-            return self._image_all(eeg, self._matrix, stamps, began_s)
+            return self._image_all(eeg, self._operator, stamps, began_s)
         frames, first = [], 0
         for stretch in self.preparation(samples):
             rows = slice(first, first + len(stretch.eeg))
             first = rows.stop
+            if self.window is not None:
+                self._look_back(stretch)
+            if self._renewal is not None:
+                self._gather(stretch)
             if stretch.invalid is Invalid.NOT:
-                frame = self._image_all(stretch.eeg, stretch.matrix, stamps[rows], began_s)
+                frame = self._image_all(stretch.eeg, stretch.operator, stamps[rows], began_s)
                 frames.append(self._plausible(frame))
             else:
                 frames.append(self._nothing(stretch.invalid, stamps[rows], began_s))
             began_s = self._clock()
-        return frames[0] if len(frames) == 1 else joined(frames, self._lead_field.shape[1])
+        return frames[0] if len(frames) == 1 else joined(frames, self._n_dipoles)
+
+    def _look_back(self, stretch: Stretch) -> None:
+        """Add a stretch to the window, or begin it anew where there is nothing to image."""
+        assert self.window is not None
+        assert self.preparation is not None
+        if self.preparation.n_restarts != self._n_restarts or stretch.invalid is not Invalid.NOT:
+            self._n_restarts = self.preparation.n_restarts
+            self.window.restart()
+        if stretch.invalid is Invalid.NOT:
+            self.window.add(stretch.eeg, stretch.operator)
+
+    def _gather(self, stretch: Stretch) -> None:
+        """Add a stretch to the baseline, and take the new operators once they are made."""
+        assert self._renewal is not None
+        assert self.preparation is not None
+        is_clean = self.preparation.artefact is Artefact.NONE
+        if stretch.invalid is Invalid.NOT and is_clean:
+            self._renewal.add(stretch.eeg, self.preparation.electrodes.good)
+        operators = self._renewal.made()
+        if operators is not None:
+            self.preparation.use(operators)
+            self._renewal, self.noise = None, "baseline"
 
     def _plausible(self, frame: Frame) -> Frame:
         """Take back rows with moments that no brain has: a unit or an electrode is wrong."""
@@ -212,24 +261,24 @@ class Imager:
     def _nothing(self, why: Invalid, stamps: NDArray[np.float64], began_s: float) -> Frame:
         """Return a frame without estimates."""
         n = len(stamps)
-        moments_nam = np.full((n, self._lead_field.shape[1]), np.nan, np.float32)
+        moments_nam = np.full((n, self._n_dipoles), np.nan, np.float32)
         times = StageTimes(began_s, *(self._clock(),) * 3)
         fit = np.full(n, np.nan, np.float32)
         return Frame(moments_nam, fit, stamps, times, Flags(invalid=why))
 
     def _image_all(
-        self, eeg: Float, matrix: Float, stamps: NDArray[np.float64], began_s: float
+        self, eeg: Float, operator: Operator, stamps: NDArray[np.float64], began_s: float
     ) -> Frame:
         """Image samples of electrodes, in several runs of the network where there are many."""
         n, batch = len(eeg), self.network.batch
         if n <= batch:
-            return self._image(eeg, matrix, stamps, began_s)
-        moments_nam = np.empty((n, self._lead_field.shape[1]), np.float32)
+            return self._image(eeg, operator, stamps, began_s)
+        moments_nam = np.empty((n, self._n_dipoles), np.float32)
         fit = np.empty(n, np.float32)
 
         def image(first: int) -> None:
             rows = slice(first, first + batch)
-            frame = self._image(eeg[rows], matrix, stamps[rows], began_s, moments_nam[rows])
+            frame = self._image(eeg[rows], operator, stamps[rows], began_s, moments_nam[rows])
             fit[rows] = frame.goodness_of_fit
 
         # Each core takes a batch of its own all the way, while it is in its cache. A CUDA graph
@@ -254,28 +303,29 @@ class Imager:
         if self.preparation is not None:
             raise ValueError("maps are of single samples: expected an imager without sfreq_hz")
         eeg = samples[:, self._used].astype(np.float32, copy=False)
-        return self.network(self._inputs(eeg, self._matrix)[0])
+        inputs, _ = self._inputs(eeg, self._operator)
+        return self.network(inputs, given=self._operator.given)
 
     def _image(
         self,
         eeg: Float,
-        matrix: Float,
+        operator: Operator,
         stamps: NDArray[np.float64],
         began_s: float,
         out: Float | None = None,
     ) -> Frame:
         """Prepare, infer, scale."""
-        inputs, model_eeg = self._inputs(eeg, matrix)
+        inputs, scaled_to = self._inputs(eeg, operator)
         prepared_s = self._clock()
-        maps = self.network(inputs, out)
+        maps = self.network(inputs, out, operator.given)
         inferred_s = self._clock()
-        moments_nam, fit = scale_to_eeg(maps, model_eeg, self._lead_field)
+        moments_nam, fit = scale_to_eeg(maps, scaled_to, operator.lead_field)
         times = StageTimes(began_s, prepared_s, inferred_s, self._clock())
         return Frame(moments_nam, fit, stamps, times)
 
-    def _inputs(self, eeg: Float, matrix: Float) -> tuple[Float, Float]:
-        """Return the network's input and the average-referenced EEG, both in volts."""
-        prepared = product(eeg, matrix)
+    def _inputs(self, eeg: Float, operator: Operator) -> tuple[Float, Float]:
+        """Return the network's input, and the average-referenced EEG in volts."""
+        prepared = product(eeg, operator.matrix)
         return np.ascontiguousarray(prepared[:, : self._n_inputs]), prepared[:, self._n_inputs :]
 
     def _checked(self, samples: ArrayLike) -> Float:

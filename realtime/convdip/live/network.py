@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from convdip.errors import BundleError, ProviderError
 from convdip.head import Head
+from convdip.live.gains import N_DIRECTIONS, Cortex, Gains, Looks
 from convdip.live.runtime import FixedBatches, Provider, open_session
 from convdip.machine import n_cores
 
@@ -26,9 +28,15 @@ log = logging.getLogger(__name__)
 Precision = Literal["auto", "fp32", "int8"]
 Float = NDArray[np.float32]
 
+Given = Mapping[str, NDArray[Any]]
+
 PIXELS = (7, 11, 1)
+# Beside whitened EEG: how many samples it is of, then what `Gains.without` returns.
+GIVEN = ("n_samples", "gains", "visibility", "rank", "coarse", "neighbours", "near", "near_weights")
 # Batch for long recordings on the CPU: larger ones gain little.
 CPU_BATCH = 256
+# Of a network that is given gains: what it computes of so many samples stays in the cache.
+GAINS_BATCH = 16
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64, 1024)
 
 
@@ -50,8 +58,11 @@ class Network:
 
     Attributes
     ----------
-    takes : 'topography' or 'eeg'
-        What the input is: the 7×11 image or the electrodes' potentials.
+    takes : 'topography', 'eeg' or 'factor'
+        What the input is: the 7×11 image, the potentials of the model's electrodes, or the whitened
+        EEG of any electrodes, beside which it is given their gains.
+    cortex : Cortex or None
+        What it looks at of the head, if it is given gains.
     provider : str
         The execution provider in use, by ONNX Runtime's name.
     threads, precision
@@ -103,13 +114,25 @@ class Network:
         self.provider: str = self._session.get_providers()[0]
         self.takes, self._sample_shape = _check_ports(self._session, head)
         self.n_inputs, self._n_dipoles = math.prod(self._sample_shape), head.n_dipoles
-        self.batch, self.workers = CPU_BATCH, n_cores()
-        sizes: tuple[int, ...] = (1, CPU_BATCH)
+        self.cortex, self._of_head = None, dict[str, NDArray[Any]]()
+        if self.takes == "factor":
+            self.cortex = Cortex(head, _looks(self._session))
+            own = Gains(self.cortex, head.channels, head.electrodes_m)
+            _, _, self._of_head = own.without(np.zeros(head.n_electrodes, bool))
+        self.batch = CPU_BATCH if self.cortex is None else GAINS_BATCH
+        self.workers = n_cores()
+        sizes: tuple[int, ...] = (1, self.batch)
         if self.provider == "CUDAExecutionProvider":
             self.batch, self.workers = CUDA_BATCHES[-1], 1
             sizes = CUDA_BATCHES
             self._bound = FixedBatches(
-                self._session, self.takes, self._sample_shape, head.n_dipoles, sizes, "cuda"
+                self._session,
+                self.takes,
+                self._sample_shape,
+                head.n_dipoles,
+                sizes,
+                "cuda",
+                self._of_head,
             )
         # The first run of a size is slow, and on CUDA it records the graph.
         for size in sizes:
@@ -122,59 +145,103 @@ class Network:
             return self.provider
         return f"{self.provider}, {self.precision}, {self.threads} thread{'s'[: self.threads - 1]}"
 
-    def __call__(self, inputs: Float, out: Float | None = None) -> Float:
+    def __call__(
+        self, inputs: Float, out: Float | None = None, given: Given | None = None
+    ) -> Float:
         """Return source maps without a scale.
 
         Parameters
         ----------
-        inputs : ndarray, shape (n_times, 77) or (n_times, n_electrodes)
-            Volts.
+        inputs : ndarray, shape (n_times, n_inputs)
+            Volts, or whitened EEG.
         out : ndarray of float32, shape (n_times, n_dipoles), optional
             C-contiguous; where the maps are written. Without it, into a new array.
+        given : mapping of str to ndarray, optional
+            What the network is given beside them, from `Gains.without`; without it, the gains of
+            the head's own electrodes.
 
         Returns
         -------
         maps : ndarray, shape (n_times, n_dipoles)
         """
+        given = given or self._of_head
         # Below, ONNX Runtime gets addresses alone: what they point to must be what it takes it for.
         samples = np.ascontiguousarray(inputs, np.float32).reshape(-1, *self._sample_shape)
         shape = len(samples), self._n_dipoles
-        if out is not None and not (
-            out.flags.c_contiguous and out.shape == shape and out.dtype == np.float32
-        ):
+        if out is None:
+            out = np.empty(shape, np.float32)
+        elif not (out.flags.c_contiguous and out.shape == shape and out.dtype == np.float32):
             raise ValueError(
                 f"out is {out.dtype} {out.shape}: expected C-contiguous float32 {shape}"
             )
         if self._bound is not None:
-            return self._bound(samples, np.empty(shape, np.float32) if out is None else out)
-        if out is None:
-            maps: Float = self._session.run(["sources"], {self.takes: samples})[0]
-            return maps
+            return self._bound(samples, out, given)
+        feeds = {self.takes: samples, **given}
+        if self.cortex is not None:
+            feeds["n_samples"] = np.ones(len(samples), np.float32)
         binding = self._session.io_binding()
-        for bind, name, array in (
-            (binding.bind_input, self.takes, samples),
-            (binding.bind_output, "sources", out),
-        ):
-            bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        for name, array in feeds.items():
+            assert array.flags.c_contiguous
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        binding.bind_output("sources", "cpu", 0, np.float32, out.shape, out.ctypes.data)
         self._session.run_with_iobinding(binding)
         return out
+
+    def window(self, factor: Float, n_samples: float, given: Given) -> tuple[Float, Float]:
+        """Return amplitudes of a window, without a scale, and probabilities.
+
+        Parameters
+        ----------
+        factor : ndarray, shape (N_DIRECTIONS, N_DIRECTIONS)
+            A square root of the covariance of the whitened EEG.
+        n_samples : float
+            Independent ones in the window.
+        given : mapping of str to ndarray
+
+        Returns
+        -------
+        amplitude, probability : ndarray, shape (n_dipoles,)
+        """
+        length = np.array([n_samples], np.float32)
+        feeds = {"factor": factor[None], "n_samples": length, **given}
+        (amplitude,), (probability,) = self._session.run(["amplitude", "probability"], feeds)
+        return amplitude, probability
 
 
 def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:
     """Return the name of the input and the shape of one sample of it."""
-    ports = {
-        kind: [(port.name, tuple(port.shape)) for port in ports]
-        for kind, ports in (("in", session.get_inputs()), ("out", session.get_outputs()))
-    }
-    shapes = {"topography": PIXELS, "eeg": (head.n_electrodes,)}
-    if len(ports["in"]) == len(ports["out"]) == 1:
-        (takes, (n_in, *shape)), (gives, (*_, n_dipoles)) = ports["in"][0], ports["out"][0]
-        is_free = not isinstance(n_in, int)  # a name or nothing: any number of samples
-        takes_it = tuple(shape) == shapes.get(takes)
-        gives_it = gives == "sources" and n_dipoles == head.n_dipoles
-        if is_free and takes_it and gives_it:
-            return takes, shapes[takes]
-    raise BundleError(
-        f"the model has {ports}: expected one input, 'topography' (n, 7, 11, 1) or 'eeg' "
-        f"(n, {head.n_electrodes}), and one output, 'sources' (n, {head.n_dipoles}), n being free"
+    ins, outs = (
+        {port.name: tuple(port.shape) for port in ports}
+        for ports in (session.get_inputs(), session.get_outputs())
     )
+    # A size that is a name or nothing is free: such a network takes the dipoles of any head.
+    n_dipoles = outs.get("sources", (0, 0))[-1]
+    gives_it = n_dipoles == head.n_dipoles or not isinstance(n_dipoles, int)
+    for takes, shape, others in (
+        ("topography", PIXELS, ()),
+        ("eeg", (head.n_electrodes,), ()),
+        ("factor", (N_DIRECTIONS, 1), GIVEN),
+    ):
+        if gives_it and set(ins) == {takes, *others}:
+            n_samples, *sizes = ins[takes]
+            fits = all(a == b or not isinstance(a, int) for a, b in zip(sizes, shape, strict=False))
+            if fits and len(sizes) == len(shape) and not isinstance(n_samples, int):
+                return takes, shape
+    raise BundleError(
+        f"the model takes {ins} and gives {outs}: expected one input, 'topography' (n, 7, 11, 1) "
+        f"or 'eeg' (n, {head.n_electrodes}), or 'factor' (n, {N_DIRECTIONS}, m) and with it "
+        f"{', '.join(GIVEN)}; and 'sources' (n, {head.n_dipoles}), n being free"
+    )
+
+
+def _looks(session: Any) -> Looks:
+    """Return what a network that is given gains asks of them, from its file's own notes."""
+    notes = session.get_modelmeta().custom_metadata_map
+    try:
+        orders = tuple(int(order) for order in notes["orders"].split())
+        return Looks(orders, int(notes["coarse"]))
+    except (KeyError, ValueError):
+        raise BundleError(
+            f"the model is given gains, but its metadata is {notes}: expected 'orders' of patches, "
+            "such as '1 3 6', and the number of 'coarse' dipoles"
+        ) from None

@@ -8,10 +8,14 @@ from convdip.bundle import Bundle
 from convdip.head import Head
 from convdip.live.frame import Frame
 from convdip.live.network import Network
-from convdip.streams import EegDescription, Provenance, sources_info
+from convdip.live.window import Window
+from convdip.streams import EegDescription, Provenance, power_info, sources_info
 
 # What is kept for a client that does not read: 5,124 channels at 500 Hz are 10 MB a second.
 BUFFER_S = 2
+# Power goes out no more often than this, and takes no larger share of the time.
+POWER_HZ, POWER_TIME_SHARE = 60.0, 0.25
+POWER_BUFFER = 120
 
 
 class SourceOutlet:
@@ -38,6 +42,42 @@ class SourceOutlet:
         # One call for all rows; their stamps as a list, or one as a float, which is quicker.
         stamps = frame.timestamps.tolist()
         self._outlet.push_chunk(frame.moments_nam, stamps if len(stamps) > 1 else stamps[0])
+
+
+class PowerOutlet:
+    """The stream ``<name>-Power``: how strong each dipole was over the window, in nAm.
+
+    Parameters
+    ----------
+    name : str
+        Stem of the stream's name.
+    head : Head
+    window : Window
+    provenance : Provenance
+    """
+
+    def __init__(self, name: str, head: Head, window: Window, provenance: Provenance) -> None:
+        info = power_info(name, head, window.seconds, provenance)
+        self._outlet = pylsl.StreamOutlet(info, max_buffered=POWER_BUFFER)
+        self._window, self._due_s = window, 0.0
+
+    def push_if_due(self, frame: Frame, now_s: float) -> None:
+        """Publish the power of the window that ends with a frame, as often as there is time for.
+
+        Parameters
+        ----------
+        frame : Frame
+            The last; it is on its way already.
+        now_s : float
+            On LSL's clock.
+        """
+        if now_s < self._due_s or not self._outlet.have_consumers():
+            return
+        found = self._window.power()
+        if found is not None:
+            self._outlet.push_sample(found[0], float(frame.timestamps[-1]))
+        took_s = pylsl.local_clock() - now_s
+        self._due_s = now_s + max(1 / POWER_HZ, took_s / POWER_TIME_SHARE)
 
 
 def provenance_of(

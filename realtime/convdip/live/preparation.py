@@ -1,6 +1,6 @@
 """From the stream's numbers to EEG that may be imaged: steps 4 to 6, and what they must not hide.
 
-Conditioning, then the electrodes that can be believed, then one matrix. Where those electrodes
+Conditioning, then the electrodes that can be believed, then their operator. Where those electrodes
 cannot bear an image, it says so instead.
 """
 
@@ -20,7 +20,7 @@ from convdip.live.electrodes import Electrodes, Finding
 from convdip.live.frame import Artefact, Invalid
 from convdip.live.mains import mains_hz
 from convdip.live.montage import Montage
-from convdip.live.topography import one_matrix
+from convdip.live.operator import OneCap, Operator, Operators
 
 # Mean share of the expected power at the model's electrodes that those that are there must tell.
 # Simulated sources, SNR as in the demo: all 31 electrodes .98 (error 14 mm), 18 of the clinical
@@ -39,14 +39,14 @@ class Stretch:
     ----------
     eeg : ndarray of float32, shape (n_times, n_used)
         Volts at the montage's electrodes, conditioned.
-    matrix : ndarray of float32, shape (n_used, n_outputs)
-        To the network's input and the model's EEG, side by side.
+    operator : Operator
+        How they are imaged.
     invalid : Invalid
         Whether they can be imaged.
     """
 
     eeg: NDArray[np.float32]
-    matrix: NDArray[np.float32]
+    operator: Operator
     invalid: Invalid
 
 
@@ -63,8 +63,8 @@ class Preparation:
         Electrodes that are left out from the start.
     keep : bool
         Leave no others out; only say what is found.
-    takes_topography : bool
-        Whether the network's input is the 7×11 image.
+    operators : Operators, optional
+        Of the montage, for the network; by default those that fill the model's cap.
 
     Attributes
     ----------
@@ -72,15 +72,15 @@ class Preparation:
     electrodes : Electrodes
     coverage : ndarray, shape (n_electrodes of the model,)
         Share of each one's expected power that the good electrodes tell.
-    interpolated : tuple of str
-        Electrodes of the model that are missing or bad.
+    operator : Operator
+        Of the electrodes that can be believed.
     artefact : Artefact
         In the last half second.
     level_v : float
         Median SD of the good electrodes over the last second; NaN before the first, and where none
         can be judged.
-    n_judged : int
-        Windows judged since the last restart.
+    n_judged, n_restarts : int
+        Windows judged since the last restart, and restarts so far.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class Preparation:
         *,
         bad: Collection[str] = (),
         keep: bool = False,
-        takes_topography: bool = True,
+        operators: Operators | None = None,
     ) -> None:
         self._head, self._montage, self._sfreq_hz = head, montage, sfreq_hz
-        self._takes_topography, self._keep = takes_topography, keep
+        self._operators, self._keep = operators or OneCap(head, montage), keep
         self._field = ScalpField(montage.places_m, head.electrodes_m)
         self.electrodes = Electrodes(montage.names, self._field, sfreq_hz, bad, keep=keep)
         self.conditioner = Conditioner(filters, sfreq_hz)
@@ -104,10 +104,12 @@ class Preparation:
         if isinstance(filters.notch_hz, float | int):
             self.electrodes.look_past_mains(filters.notch_hz)
         self._use_electrodes()
+        self.n_restarts = -1
         self.restart()
 
     def restart(self) -> None:
         """Begin anew after a gap: filters from the next sample, watching with an empty window."""
+        self.n_restarts += 1
         self.conditioner.restart()
         self.electrodes.restart()
         self.artefact, self.level_v, self._has_signal = Artefact.NONE, np.nan, True
@@ -147,6 +149,11 @@ class Preparation:
         for _ in self(samples):
             pass
 
+    def use(self, operators: Operators) -> None:
+        """Image with other operators of the same montage from the next stretch on."""
+        self._operators = operators
+        self._use_electrodes()
+
     def _stretches(self, raw: NDArray[np.float64]) -> Iterator[Stretch]:
         """Condition samples up to the next judgement."""
         conditioned = self.conditioner(raw)
@@ -159,7 +166,7 @@ class Preparation:
             rest = slice(first, None)
             n = self.electrodes.n_before_no_eeg(raw[rest], conditioned[rest])
             if n:
-                yield Stretch(eeg[first : first + n], self._matrix, self.invalid)
+                yield Stretch(eeg[first : first + n], self.operator, self.invalid)
             first += n
             if first < len(raw):
                 here = slice(first, first + 1)
@@ -205,13 +212,10 @@ class Preparation:
         return found
 
     def _use_electrodes(self) -> None:
-        """Compute the one matrix of the electrodes that can be believed."""
+        """Take the operator of the electrodes that can be believed."""
         good = self.electrodes.good
         self.coverage = self._field.coverage(good)
         self._is_covered = bool(self.coverage.mean() >= LEAST_COVERAGE)
-        bad = {name for name, is_good in zip(self._montage.names, good, strict=True) if not is_good}
-        there = {name for name in self._montage.names if name not in bad}
-        self.interpolated = tuple(name for name in self._head.channels if name not in there)
-        self._matrix = one_matrix(
-            self._head, self._montage, bad, takes_topography=self._takes_topography
-        ).astype(np.float32)
+        names = self._montage.names
+        bad = {name for name, is_good in zip(names, good, strict=True) if not is_good}
+        self.operator = self._operators(bad)

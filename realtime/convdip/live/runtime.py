@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -117,6 +118,9 @@ class FixedBatches:
     sizes : sequence of int
         Ascending.
     device : 'cuda' or 'cpu'
+    given : mapping of str to ndarray
+        Further inputs, the same for all samples, as they are at first; then ``n_samples`` is one
+        more, which is 1 for each sample.
     """
 
     def __init__(
@@ -127,23 +131,42 @@ class FixedBatches:
         n_out: int,
         sizes: Sequence[int],
         device: str,
+        given: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     ) -> None:
         self._session = session
         self._sizes = tuple(sizes)
         self._runs = {}
+        self._given = given
+        self._places = {
+            name: ort.OrtValue.ortvalue_from_numpy(array, device, 0)
+            for name, array in given.items()
+        }
         for number, size in enumerate(sizes):
             host = np.zeros((size, *sample_shape), np.float32)
             source = ort.OrtValue.ortvalue_from_numpy(host.copy(), device, 0)
             sink = ort.OrtValue.ortvalue_from_shape_and_type((size, n_out), np.float32, device, 0)
             binding = session.io_binding()
             binding.bind_ortvalue_input(takes, source)
+            for name, place in self._places.items():
+                binding.bind_ortvalue_input(name, place)
+            if given:
+                one_each = np.ones(size, np.float32)
+                binding.bind_ortvalue_input(
+                    "n_samples", ort.OrtValue.ortvalue_from_numpy(one_each, device, 0)
+                )
             binding.bind_ortvalue_output("sources", sink)
             options = ort.RunOptions()
             options.add_run_config_entry("gpu_graph_id", str(number + 1))
             self._runs[size] = host, source, sink, binding, options
 
-    def __call__(self, inputs: Float, out: Float) -> Float:
+    def __call__(
+        self, inputs: Float, out: Float, given: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    ) -> Float:
         """Write the output of all samples to ``out``, in as few runs as can be, and return it."""
+        if given is not self._given:
+            for name, place in self._places.items():
+                place.update_inplace(given[name])
+            self._given = given
         most = self._sizes[-1]
         for first in range(0, len(inputs), most):
             rows = inputs[first : first + most]

@@ -17,11 +17,11 @@ from convdip.live.events import EventOutlet
 from convdip.live.frame import Frame
 from convdip.live.frames import Frames
 from convdip.live.health import Health
-from convdip.live.outlet import SourceOutlet, provenance_of
+from convdip.live.outlet import PowerOutlet, SourceOutlet, provenance_of
 from convdip.live.quality import QualityOutlet
 from convdip.live.settings import Settings
 from convdip.live.summary import Summary
-from convdip.streams import AGE, Event, stream_name
+from convdip.streams import AGE, NONE, Event, stream_name
 
 log = logging.getLogger(__name__)
 
@@ -116,14 +116,20 @@ class Service:
         imager, stream = self._frames.imager, self._frames.stream
         assert imager.preparation is not None
         bundle, network = imager.bundle, imager.network
+        interpolated = () if bundle.takes_any_cap else imager.montage.missing
         provenance = replace(
-            provenance_of(stream, bundle, network, imager.montage.missing, self._settings.unit),
+            provenance_of(stream, bundle, network, interpolated, self._settings.unit),
+            electrodes=imager.montage.names,
+            noise=imager.noise if bundle.takes_any_cap else NONE,
             input_channels=self._frames.channels,
             input_inverted=self._settings.invert,
             filter=str(self._settings.filters),
             filter_delay_s=imager.preparation.conditioner.delay_s,
         )
         self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)
+        self._power = None
+        if imager.window is not None:
+            self._power = PowerOutlet(name, bundle.head, imager.window, provenance)
         self._quality = QualityOutlet(name, stream.name)
         self._events = EventOutlet(name)
         self._frames.say = self._events.say
@@ -140,6 +146,8 @@ class Service:
                 health.published(frame, clock())
                 if self._on_frame is not None:
                     self._on_frame(frame)
+                if self._power is not None:
+                    self._power.push_if_due(frame, clock())
             self._report(health)
 
     def __enter__(self) -> Self:
@@ -216,7 +224,7 @@ class Service:
             provider=network.provider,
             precision=network.precision,
             threads=network.threads,
-            interpolated=preparation.interpolated,
+            interpolated=preparation.operator.interpolated,
         )
 
     def _run_apart(self) -> None:

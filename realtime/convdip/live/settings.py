@@ -58,6 +58,12 @@ class Settings:
         Electrodes to leave out from the start, by comma.
     keep : bool
         Leave out no other electrode by itself; only report which are bad.
+    window : float or None
+        Length in seconds of a window whose power is published beside the samples, as NAME-Power;
+        with a model for any cap.
+    baseline : float or None
+        Take the noise from so many seconds of EEG without artefacts, from the start on: the person
+        at rest. With a model for any cap; until then, and without it, the model's own noise.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -78,6 +84,8 @@ class Settings:
     filter: bool = True
     bad: str | Sequence[str] = ()
     keep: bool = False
+    window: float | None = None
+    baseline: float | None = None
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:

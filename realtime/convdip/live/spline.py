@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 SPLINE_STIFFNESS = 4
 SPLINE_TERMS = 50
 SPLINE_REGULARISATION = 1e-5
+# Of lead fields, which have no noise. Between every second place of the 10-05 system, the upper
+# head: 2.2 % off in the median; with the other one 9.9 %.
+EXACT = 1e-9
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.floating]
@@ -33,7 +36,12 @@ def spline_kernel(cosines: Matrix, stiffness: int = SPLINE_STIFFNESS) -> Matrix:
     return kernel
 
 
-def spline_matrix(from_m: Places, to_m: Places, centre: Places) -> Matrix:
+def spline_matrix(
+    from_m: Places,
+    to_m: Places,
+    centre: Places,
+    regularisation: float = SPLINE_REGULARISATION,
+) -> Matrix:
     """Return the matrix that interpolates potentials from some places to others.
 
     Parameters
@@ -42,6 +50,8 @@ def spline_matrix(from_m: Places, to_m: Places, centre: Places) -> Matrix:
     to_m : ndarray, shape (n_to, 3)
     centre : ndarray, shape (3,)
         Of the head: only directions from it count.
+    regularisation : float
+        The more, the smoother: for what has noise.
 
     Returns
     -------
@@ -54,7 +64,7 @@ def spline_matrix(from_m: Places, to_m: Places, centre: Places) -> Matrix:
     n = len(start)
     # [G 1; 1' 0] [weights; constant] = [potentials; 0]
     system = np.ones((n + 1, n + 1))
-    system[:-1, :-1] = spline_kernel(start @ start.T) + SPLINE_REGULARISATION * np.eye(n)
+    system[:-1, :-1] = spline_kernel(start @ start.T) + regularisation * np.eye(n)
     system[-1, -1] = 0.0
     at_end = np.column_stack([spline_kernel(end @ start.T), np.ones(len(end))])
     weights = np.linalg.solve(system, at_end.T)[:-1].T  # the system is symmetric

@@ -85,7 +85,7 @@ class Watch:
 
     def _note(self) -> None:
         preparation, health = self._preparation, self._health
-        health.n_bad = len(preparation.interpolated)
+        health.n_bad = len(preparation.operator.lacking)
         health.artefact = preparation.artefact
         health.filter_delay_s = preparation.conditioner.delay_s
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.head import Head
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 
 PATCH_ORDER = 3
 N_PATCHES = 300

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
 from convdip.head import Head
+from convdip.patches import cortex_only, patch_dictionary
 from convdip.sources.background import background_eeg
-from convdip.sources.patches import cortex_only, patch_dictionary
 from convdip.sources.player import Played, eeg_outlet, play
 from convdip.sources.signs import Signs
 from convdip.streams import PlayedSource, truth_info

@@ -18,6 +18,7 @@ from convdip_training.anatomy.assemble import assemble_head
 from convdip_training.anatomy.caps import Places, displaced, place_electrodes, standard_places_m
 from convdip_training.anatomy.families import N_PLACES, Family, TrainingFamily
 from convdip_training.anatomy.forward import HEAD_VERSION, solve_forward
+from convdip_training.anatomy.stretch import stretch_places, stretch_subject
 from convdip_training.anatomy.subject import find_subject, own_files
 from convdip_training.cache import fingerprint, write_whole
 from convdip_training.config import FamilyConfig, HeadConfig
@@ -78,6 +79,7 @@ def keep_solved(
     config: HeadConfig,
     cap_m: dict[str, Places],
     places_m: Sequence[dict[str, Places]],
+    stretched: tuple[float, float, float] | None = None,
 ) -> tuple[Path, Path]:
     """Solve a head for a cap and further places unless the cache holds it; return its files.
 
@@ -86,7 +88,7 @@ def keep_solved(
     cache : Path
     kind, content : str
         Parts of the files' names.
-    config, cap_m, places_m
+    config, cap_m, places_m, stretched
         As for `solve_places`.
 
     Returns
@@ -98,16 +100,19 @@ def keep_solved(
     if not (head_path.is_file() and places_path.is_file()):
         skull_s_m = config.conductivity_s_m[1]
         log.info("lead field for a skull of %g S/m: a minute or two", skull_s_m)
-        head, at_places = solve_places(config, cap_m, places_m)
+        head, at_places = solve_places(config, cap_m, places_m, stretched)
         write_whole(places_path, partial(np.save, arr=at_places, allow_pickle=False))
         write_whole(head_path, head.save)
     return head_path, places_path
 
 
 def solve_places(
-    config: HeadConfig, cap_m: dict[str, Places], places_m: Sequence[dict[str, Places]]
+    config: HeadConfig,
+    cap_m: dict[str, Places],
+    places_m: Sequence[dict[str, Places]],
+    stretched: tuple[float, float, float] | None = None,
 ) -> tuple[Head, Float]:
-    """Solve one head for a cap and, in the same run, for further places of its electrodes.
+    """Solve one head for a cap and, in the same run, for further places of electrodes.
 
     Parameters
     ----------
@@ -115,20 +120,26 @@ def solve_places(
     cap_m : dict of ndarray, shape (3,)
         Electrodes in head coordinates.
     places_m : sequence of such dict
+    stretched : tuple of float, optional
+        Factors that the template and all places are stretched by.
 
     Returns
     -------
     head : Head
         With the cap's lead field.
-    lead_fields : ndarray, shape (n_places, n_electrodes, n_dipoles)
+    lead_fields : ndarray, shape (len(places_m), n_electrodes of each, n_dipoles)
         V/(A·m), not referenced.
     """
     named_m = {f"{name}-{i}": at for i, cap in enumerate(places_m) for name, at in cap.items()}
+    everywhere_m = {**cap_m, **named_m}
     with tempfile.TemporaryDirectory() as scratch, mne.use_log_level("error"):
         subject = find_subject(config, Path(scratch))
-        both = solve_forward(config, subject, place_electrodes({**cap_m, **named_m}))
+        if stretched is not None:
+            stretch_subject(subject, stretched)
+            everywhere_m = stretch_places(everywhere_m, subject, stretched)
+        both = solve_forward(config, subject, place_electrodes(everywhere_m))
         cap = mne.pick_channels_forward(both, list(cap_m), ordered=True)
         head = assemble_head(config, cap, subject)
     rows = [both["sol"]["row_names"].index(name) for name in named_m]
     fields = np.asarray(both["sol"]["data"][rows], np.float32)
-    return head, fields.reshape(len(places_m), len(cap_m), -1)
+    return head, fields.reshape(len(places_m), len(places_m[0]), -1)

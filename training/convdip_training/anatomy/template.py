@@ -16,7 +16,7 @@ import nibabel
 import nibabel.freesurfer as freesurfer
 import numpy as np
 from convdip.errors import ConfigError
-from convdip.sources.patches import mesh_adjacency
+from convdip.patches import mesh_adjacency
 from numpy.typing import NDArray
 from scipy import sparse
 

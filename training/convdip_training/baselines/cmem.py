@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from convdip.errors import ConfigError
 from convdip.head import Head
-from convdip.sources.patches import mesh_adjacency, neighbourhoods
+from convdip.patches import mesh_adjacency, neighbourhoods
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize

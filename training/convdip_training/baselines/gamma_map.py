@@ -9,7 +9,7 @@ from __future__ import annotations
 import mne
 import numpy as np
 from convdip.head import Head
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from numpy.typing import NDArray
 
 from convdip_training.baselines.erp import Erp

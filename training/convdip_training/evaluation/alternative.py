@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from convdip.head import Head
+from convdip.live.cap_places import ten_five_names
 
 from convdip_training.anatomy.caps import displaced, standard_places_m
 from convdip_training.anatomy.families import N_PLACES, Family
@@ -19,6 +20,7 @@ from convdip_training.anatomy.forward import HEAD_VERSION
 from convdip_training.anatomy.subject import own_files
 from convdip_training.cache import fingerprint
 from convdip_training.experiment import Experiment
+from convdip_training.grid import N_PIXELS
 
 # Increase with any change of the numbers below, so that no older head is taken from the cache.
 VERSION = 1
@@ -50,6 +52,37 @@ def alternative_head(experiment: Experiment, seed: int) -> Head:
         8,196 dipoles if the anatomy is the template.
     """
     return Head.load(_solved(experiment, SKULL_S_M, seed)[0])
+
+
+def alternative_everywhere(experiment: Experiment, seed: int) -> Head:
+    """Return the AGM with electrodes at every place of the 10-05 system, each displaced.
+
+    The model's own electrodes lie where the AGM has them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    seed : int
+    """
+    config = experiment.config.head
+    names = ten_five_names()
+    rng = np.random.default_rng([seed, 1])
+    cap_m = displaced(standard_places_m(config.electrodes), ELECTRODE_SD_M, rng)
+    others = standard_places_m(names)
+    everywhere_m = {**displaced(others, ELECTRODE_SD_M, rng), **cap_m}
+    member = replace(config, spacing=SPACING, conductivity_s_m=(BRAIN_S_M, SKULL_S_M, BRAIN_S_M))
+    content = fingerprint(config, seed, "everywhere", VERSION, HEAD_VERSION, own_files(config))
+    path, places_path = keep_solved(
+        experiment.cache, "agm-scalp", content, member, cap_m, [everywhere_m]
+    )
+    field = np.load(places_path)[0]
+    return replace(
+        Head.load(path),
+        channels=names,
+        electrodes_m=np.zeros((len(names), 3), np.float32),
+        interpolation=np.zeros((N_PIXELS, len(names)), np.float32),
+        lead_field=field - field.mean(axis=0),
+    )
 
 
 def head_family(experiment: Experiment, skulls_s_m: tuple[float, ...], seed: int) -> Family:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from convdip.head import Head
-from convdip.sources.patches import cortex_only, fall_off, patch_distances
+from convdip.patches import cortex_only, fall_off, patch_distances
 from numpy.typing import NDArray
 from scipy import sparse
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from convdip.head import Head
-from convdip.sources.patches import mesh_adjacency
+from convdip.patches import mesh_adjacency
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist

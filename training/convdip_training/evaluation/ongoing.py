@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from convdip.errors import ConfigError
 from convdip.head import Head
+from convdip.patches import fall_off, mesh_adjacency
 from convdip.sources.background import background_eeg, coloured_noise
-from convdip.sources.patches import fall_off, mesh_adjacency
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.signal import butter, hilbert, sosfilt

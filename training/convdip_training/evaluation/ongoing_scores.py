@@ -27,7 +27,12 @@ from convdip_training.evaluation.ongoing import (
     band_pass,
     simulate_ongoing,
 )
-from convdip_training.evaluation.ongoing_methods import OngoingMethods, filtered, ongoing_names
+from convdip_training.evaluation.ongoing_methods import (
+    OngoingMethods,
+    filtered,
+    ongoing_names,
+    own_names,
+)
 from convdip_training.evaluation.ongoing_metrics import COLUMNS, OngoingScorer, OngoingTruth
 from convdip_training.evaluation.pieces import (
     chunks,
@@ -114,9 +119,9 @@ def _score_kept(plan: Plan, first: int, last: int) -> dict[str, Float]:
     The rivals' are kept separately, so that another model of the same head reuses them.
     """
     here = laboratory(plan)
-    names = ongoing_names(here.bundle)
-    model = _kept(here, first, last, names[:1], FILES)
-    rivals = _kept(here, first, last, names[1:], ("head.npz",))
+    names, n_own = ongoing_names(here.bundle), len(own_names(here.bundle))
+    model = _kept(here, first, last, names[:n_own], FILES)
+    rivals = _kept(here, first, last, names[n_own:], ("head.npz",))
     values = np.concatenate([model["values"], rivals["values"]], axis=1)
     return {"values": values, "facts": model["facts"]}
 
@@ -144,7 +149,7 @@ def _code() -> list[Path]:
         "ongoing", "ongoing_methods", "ongoing_metrics", "ongoing_scores", "metrics", "as_live",
         "alternative",
     )  # fmt: skip
-    return code_files(names, ("patches", "background"))
+    return code_files(names, ("background",))
 
 
 @cache

@@ -9,8 +9,8 @@ from convdip import Bundle, Imager
 from convdip.display.cortex import Hemispheres
 from convdip.display.view import Hemisphere
 from convdip.head import Head
+from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
-from convdip.sources.patches import patch_dictionary
 from convdip.sources.simulator import SNR
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

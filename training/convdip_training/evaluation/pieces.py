@@ -42,7 +42,7 @@ def kept(
         return dict(stored)
 
 
-def code_files(evaluation: Iterable[str], sources: Iterable[str]) -> list[Path]:
+def code_files(evaluation: Iterable[str], sources: Iterable[str] = ()) -> list[Path]:
     """Return the source files that scores depend on.
 
     Parameters
@@ -50,7 +50,7 @@ def code_files(evaluation: Iterable[str], sources: Iterable[str]) -> list[Path]:
     evaluation : iterable of str
         Modules of `convdip_training.evaluation`.
     sources : iterable of str
-        Modules of `convdip.sources`. Those that image a sample, the baseline methods and the
+        Modules of `convdip.sources`. Patches, what images a sample, the baseline methods and the
         anatomy are always there.
     """
     own, live = Path(__file__).parent, Path(convdip.__file__).parent
@@ -58,6 +58,7 @@ def code_files(evaluation: Iterable[str], sources: Iterable[str]) -> list[Path]:
     return sorted(
         [
             *(own / f"{name}.py" for name in evaluation),
+            live / "patches.py",
             *(live / "live" / f"{name}.py" for name in imaging),
             *(live / "sources" / f"{name}.py" for name in sources),
             *(own.parent / "baselines").glob("*.py"),

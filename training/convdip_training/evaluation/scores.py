@@ -162,7 +162,7 @@ def _code() -> list[Path]:
         "scores", "laboratory", "metrics", "sets", "brain_noise", "methods", "as_live",
         "alternative",
     )  # fmt: skip
-    return code_files(names, ("patches",))
+    return code_files(names)
 
 
 def _score(

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from convdip.head import Head
 from convdip.live.topography import repair_matrix
-from convdip.sources.patches import cortex_only, mesh_adjacency, patch_dictionary
+from convdip.patches import cortex_only, mesh_adjacency, patch_dictionary
 from numpy.typing import NDArray
 from scipy import sparse
 

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 from convdip.head import Head
-from convdip.sources.patches import patch_dictionary
+from convdip.patches import patch_dictionary
 from keras import layers, ops
 from numpy.typing import NDArray
 

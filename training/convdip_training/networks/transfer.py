@@ -44,10 +44,14 @@ def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
         If the bundle's network is not of the kind that can be transferred.
     """
     full = config_of_card(bundle.card)
-    if full.network.kind != "matched":
+    start = bundle.card["sha256"]["model.onnx"]
+    name = f"{full.name}-{head.subject}"
+    if full.network.kind == "unrolled":  # it is given the new head: there is nothing to train
+        return replace(full, name=name, head=head, start=start)
+    if full.network.kind == "convdip":
         raise ConfigError(
             f"the model {bundle.name} has the paper's layers, whose weights are merged in its ONNX "
-            "file: expected a model of kind 'matched', such as convdip-fsaverage31"
+            "file: expected a model of another kind, such as convdip-fsaverage31"
         )
     if full.simulation.signs != "random":
         raise ConfigError(
@@ -60,8 +64,6 @@ def transfer_config(bundle: Bundle, head: HeadConfig) -> TrainingConfig:
         learning_rate=full.fit.learning_rate * LEARNING_RATE_SHARE,
         checkpoints=max(1, round(full.fit.checkpoints * SAMPLES_SHARE)),
     )
-    start = bundle.card["sha256"]["model.onnx"]
-    name = f"{full.name}-{head.subject}"
     return replace(full, name=name, head=head, fit=shorter, start=start)
 
 

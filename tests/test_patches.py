@@ -1,5 +1,5 @@
 import numpy as np
-from convdip.sources.patches import cortex_only, mesh_adjacency, patch_dictionary
+from convdip.patches import cortex_only, mesh_adjacency, patch_dictionary
 from scipy.sparse.csgraph import shortest_path
 
 
