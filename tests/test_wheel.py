@@ -29,7 +29,7 @@ UNITS = (
     "tests/live/test_channels.py", "tests/live/test_health.py", "tests/live/test_imager.py",
     "tests/live/test_label_properties.py", "tests/live/test_montage.py",
     "tests/live/test_network.py", "tests/live/test_scale.py", "tests/live/test_units.py",
-    "tests/sources/test_background.py", "tests/sources/test_patches.py",
+    "tests/sources/test_background.py", "tests/test_patches.py",
     "tests/sources/test_simulator.py",
 )  # fmt: skip
 NEED = ("hypothesis", "onnx", "pytest", "pytest-timeout")
@@ -124,7 +124,7 @@ def test_the_program_says_its_version_and_helps(installed, tmp_path):
 
 
 def test_the_demo_runs(installed, tmp_path):
-    done = run(installed / "convdip", "demo", "--seconds", 3, "--json", cwd=tmp_path)
+    done = run(installed / "convdip", "demo", "--seconds", 6, "--json", cwd=tmp_path)
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["ok"]
     assert report["lost"] == 0
