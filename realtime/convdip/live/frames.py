@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -116,6 +117,8 @@ class Frames:
             If it cannot be loaded, or not run as the settings ask.
         """
         settings = self._settings
+        # What designs the filters takes a second to import.
+        importlib.import_module("scipy.signal")
         self._bundle = bundle = load_bundle(settings.model)
         self._network = network = open_network(bundle, settings.provider, settings.precision)
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
