@@ -1,6 +1,7 @@
 """The service inside a host program: real streams, in this process."""
 
 import gc
+import importlib
 import os
 import signal
 import threading
@@ -165,6 +166,7 @@ def state_of_the_program():
 
 
 def test_a_service_runs_beside_the_program_and_changes_nothing_of_it(amplifier, unique):
+    importlib.import_module("scipy.signal")  # it brings a BLAS of its own, whoever imports it
     before = state_of_the_program()
     got = []
     with convdip.Service(input=unique, name=unique, on_frame=got.append) as service:
