@@ -52,7 +52,7 @@ def frames(
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``wait_s``.
+        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``wait_s``.
 
     Yields
     ------

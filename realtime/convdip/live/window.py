@@ -71,7 +71,7 @@ class Window:
 
     def restart(self) -> None:
         """Begin anew after a gap."""
-        self._n_seen, self._operator = 0, None
+        self._n_seen, self._next, self._operator = 0, 0, None
 
     @property
     def is_full(self) -> bool:
@@ -94,7 +94,9 @@ class Window:
         self._operator = operator
         n = len(self._eeg)
         recent = np.nan_to_num(eeg[-n:])
-        self._eeg = np.concatenate([self._eeg[len(recent) :], recent])
+        rows = (self._next + np.arange(len(recent))) % n
+        self._eeg[rows] = recent
+        self._next = (self._next + len(recent)) % n
         self._n_seen += len(eeg)
 
     def power(self) -> tuple[Float, Float] | None:
@@ -109,7 +111,8 @@ class Window:
         """
         if not self.is_full or self._operator is None:
             return None
-        return power_of(self._eeg, self._operator, self._network)
+        in_order = np.roll(self._eeg, -self._next, axis=0)
+        return power_of(in_order, self._operator, self._network)
 
 
 def power_of(eeg: Float, operator: Operator, network: Network) -> tuple[Float, Float]:

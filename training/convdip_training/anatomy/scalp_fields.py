@@ -97,12 +97,22 @@ def everywhere(head: Head) -> Head:
     """Return a head whose electrodes are all places of its scalp."""
     assert head.scalp is not None
     scalp = head.scalp
+    return with_electrodes(head, scalp.names, scalp.places_m, scalp.lead_field)
+
+
+def with_electrodes(
+    head: Head,
+    channels: tuple[str, ...],
+    electrodes_m: NDArray[np.floating],
+    lead_field: NDArray[np.float32],
+) -> Head:
+    """Return a head with other electrodes, which make no image of 7×11 pixels."""
     return replace(
         head,
-        channels=scalp.names,
-        electrodes_m=scalp.places_m,
-        lead_field=scalp.lead_field,
-        interpolation=np.zeros((N_PIXELS, len(scalp.names)), np.float32),
+        channels=channels,
+        electrodes_m=electrodes_m,
+        lead_field=lead_field,
+        interpolation=np.zeros((N_PIXELS, len(channels)), np.float32),
         scalp=None,
     )
 

@@ -17,10 +17,10 @@ from convdip_training.anatomy.caps import displaced, standard_places_m
 from convdip_training.anatomy.families import N_PLACES, Family
 from convdip_training.anatomy.family_forward import keep_solved, load_family
 from convdip_training.anatomy.forward import HEAD_VERSION
+from convdip_training.anatomy.scalp_fields import with_electrodes
 from convdip_training.anatomy.subject import own_files
 from convdip_training.cache import fingerprint
 from convdip_training.experiment import Experiment
-from convdip_training.grid import N_PIXELS
 
 # Increase with any change of the numbers below, so that no older head is taken from the cache.
 VERSION = 1
@@ -76,13 +76,8 @@ def alternative_everywhere(experiment: Experiment, seed: int) -> Head:
         experiment.cache, "agm-scalp", content, member, cap_m, [everywhere_m]
     )
     field = np.load(places_path)[0]
-    return replace(
-        Head.load(path),
-        channels=names,
-        electrodes_m=np.zeros((len(names), 3), np.float32),
-        interpolation=np.zeros((N_PIXELS, len(names)), np.float32),
-        lead_field=field - field.mean(axis=0),
-    )
+    nowhere_m = np.zeros((len(names), 3), np.float32)  # no method sees where they are
+    return with_electrodes(Head.load(path), names, nowhere_m, field - field.mean(axis=0))
 
 
 def head_family(experiment: Experiment, skulls_s_m: tuple[float, ...], seed: int) -> Family:

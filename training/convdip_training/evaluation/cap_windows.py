@@ -6,11 +6,9 @@ Fifty samples, an SNR of 2 in each, one to ten patches whose courses are indepen
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from convdip.head import Head
-from convdip.live.baseline import SHORTEST_S, Baseline
 from convdip.live.gains import Gains
 from convdip.live.network import Network
 from convdip.live.operator import Operator
@@ -20,34 +18,18 @@ from convdip.patches import cortex_only, patch_dictionary
 from numpy.typing import NDArray
 
 from convdip_training.anatomy.resample import carry_to, to_model
-from convdip_training.baselines.erp import Erp, covariance
+from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.lcmv import Lcmv
 from convdip_training.baselines.minimum_norm import MinimumNorm
 from convdip_training.evaluation.alternative import N_NEIGHBOURS
+from convdip_training.evaluation.ongoing_methods import LCMV_REGULARISATION, Filtered
 
 Float = NDArray[np.float64]
-Method = Callable[["CapWindow"], NDArray[np.floating]]
+Method = Callable[[Filtered], NDArray[np.floating]]
 
 N_TIMES, N_QUIET, SFREQ_HZ = 50, 500, 100.0
 SNR, N_SOURCES, ORDERS, MOMENT_NAM = 2.0, (1, 10), (2, 7), (5.0, 10.0)
 NAM = 1e-9
-# As for ongoing EEG: a patch is no single dipole.
-LCMV_REGULARISATION = 10.0
-
-
-@dataclass(frozen=True)
-class CapWindow(Erp):
-    """A window after a stretch of noise: one trial."""
-
-    @property
-    def data_covariance(self) -> Float:
-        """Empirical covariance of the window, in V²."""
-        return covariance(self.active[None])
-
-    @property
-    def active(self) -> Float:
-        """The window, shape (N_TIMES, n_electrodes)."""
-        return np.asarray(self.trials[0, self.n_baseline :])
 
 
 class WindowSet:
@@ -100,10 +82,10 @@ class WindowSet:
         return eeg, to_model(truth[None], self._transform)[0], n_sources
 
 
-def window_of(eeg: Float, rows: list[int]) -> CapWindow:
+def window_of(eeg: Float, rows: list[int]) -> Filtered:
     """Return what a cap sees of a window."""
     referenced = eeg[:, rows] @ average_reference(len(rows))
-    return CapWindow(referenced[None], SFREQ_HZ, N_QUIET, N_QUIET, 0)
+    return Filtered(referenced[None], SFREQ_HZ, N_QUIET, N_QUIET, 0)
 
 
 def window_methods(
@@ -125,12 +107,8 @@ def window_methods(
     places_m = head.electrodes_m.astype(float)
     model_noise = Gains(cortex, names, places_m).noise
 
-    def look(window: CapWindow) -> NDArray[np.floating]:
-        baseline = Baseline(len(names), SFREQ_HZ, SHORTEST_S)
-        quiet = window.trials[0, : window.n_baseline]
-        baseline.add(quiet, np.ones(len(names), bool))
-        noise = baseline.covariance(model_noise)
-        gains = Gains(cortex, names, places_m, noise)
+    def look(window: Filtered) -> NDArray[np.floating]:
+        gains = Gains(cortex, names, places_m, window.rest_covariance(model_noise))
         matrix, lead_field, given = gains.without(np.zeros(len(names), bool))
         operator = Operator(matrix, lead_field, given=given)
         rms_nam, _ = power_of(window.active.astype(np.float32), operator, network)

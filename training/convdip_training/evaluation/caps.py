@@ -24,6 +24,7 @@ from convdip.live.topography import average_reference, repair_matrix
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from convdip_training.anatomy.scalp_fields import with_electrodes
 from convdip_training.baselines.erp import Erp
 from convdip_training.baselines.gamma_map import GammaMap
 from convdip_training.baselines.lcmv import Lcmv
@@ -33,7 +34,6 @@ from convdip_training.config import ELECTRODES
 from convdip_training.evaluation.alternative import alternative_everywhere
 from convdip_training.evaluation.brain_noise import brain_noise
 from convdip_training.evaluation.cap_windows import (
-    CapWindow,
     WindowSet,
     window_methods,
     window_of,
@@ -45,6 +45,7 @@ from convdip_training.evaluation.laboratory import (
     laboratory,
 )
 from convdip_training.evaluation.metrics import METRICS
+from convdip_training.evaluation.ongoing_methods import Filtered
 from convdip_training.evaluation.pieces import chunks, in_processes, kept
 from convdip_training.evaluation.sets import (
     BRAIN_NOISE_MULTI,
@@ -55,7 +56,6 @@ from convdip_training.evaluation.sets import (
     SampleSet,
     SetConfig,
 )
-from convdip_training.grid import N_PIXELS
 from convdip_training.noise import noise_pool
 from convdip_training.simulate_caps import CLINICAL
 
@@ -96,14 +96,7 @@ def of_cap(head: Head, names: tuple[str, ...]) -> Head:
     assert head.scalp is not None
     rows = [head.scalp.names.index(name) for name in names]
     fields = head.scalp.lead_field[rows]
-    return replace(
-        head,
-        channels=names,
-        electrodes_m=head.scalp.places_m[rows],
-        interpolation=np.zeros((N_PIXELS, len(names)), np.float32),
-        lead_field=fields - fields.mean(axis=0),
-        scalp=None,
-    )
+    return with_electrodes(head, names, head.scalp.places_m[rows], fields - fields.mean(axis=0))
 
 
 class CapModel:
@@ -207,7 +200,7 @@ class CapLaboratory:
         return WindowSet(self.plan.seed, laboratory(self.plan).head, self.alternative, noise)
 
     @cache  # noqa: B019
-    def windows(self, cap: str) -> dict[str, Callable[[CapWindow], NDArray[np.floating]]]:
+    def windows(self, cap: str) -> dict[str, Callable[[Filtered], NDArray[np.floating]]]:
         """Return the model and its rivals on windows."""
         bundle = laboratory(self.plan).bundle
         names = caps_of(bundle.head)[cap]

@@ -43,7 +43,7 @@ RIVALS = ("eLORETA", "sLORETA", "LCMV", "γ-MAP")
 
 @dataclass(frozen=True)
 class Filtered(Erp):
-    """A filtered recording: one trial, whose baseline is the stretch without sources."""
+    """A recording as it is imaged: one trial, whose baseline is the stretch without sources."""
 
     @property
     def data_covariance(self) -> Float:
@@ -54,6 +54,19 @@ class Filtered(Erp):
     def active(self) -> Float:
         """The stretch with sources, shape (n_times, n_electrodes), in volts."""
         return np.asarray(self.trials[0, self.n_baseline :])
+
+    def rest_covariance(self, model: Float) -> Float:
+        """Return what the live service takes for noise after the stretch without sources.
+
+        Parameters
+        ----------
+        model : ndarray, shape (n_electrodes, n_electrodes)
+            What the model's head takes for noise.
+        """
+        rest = self.trials[0, : self.n_baseline]
+        baseline = Baseline(rest.shape[1], self.sfreq_hz, SHORTEST_S)
+        baseline.add(rest, np.ones(rest.shape[1], bool))
+        return baseline.covariance(model)
 
 
 def filtered(ongoing: Ongoing) -> Filtered:
@@ -94,7 +107,6 @@ class OngoingMethods:
             "LCMV": Lcmv(head, regularisation=LCMV_REGULARISATION),
         }
         self._gamma_map = GammaMap(head)
-        self._bundle = bundle
 
     def estimate(self, name: str, recording: Filtered, rng: np.random.Generator) -> Estimate:
         """Prepare a method for a recording.
@@ -133,14 +145,10 @@ class OngoingMethods:
 
     def _in_windows(self, recording: Filtered) -> Estimate:
         """Look at each window as a whole, in the noise of the stretch without sources."""
-        head, network = self._bundle.head, self._imager.network
+        montage, network = self._imager.montage, self._imager.network
         assert network.cortex is not None
-        montage = self._imager.montage
-        model = AnyCap(network.cortex, montage).noise
-        baseline = Baseline(head.n_electrodes, recording.sfreq_hz, SHORTEST_S)
-        quiet = recording.trials[0, : recording.n_baseline]
-        baseline.add(quiet, np.ones(head.n_electrodes, bool))
-        operator = AnyCap(network.cortex, montage, baseline.covariance(model))()
+        noise = recording.rest_covariance(AnyCap(network.cortex, montage).noise)
+        operator = AnyCap(network.cortex, montage, noise)()
         whitener = operator.matrix[:, :N_DIRECTIONS]
 
         def estimate(window: slice) -> Moments:
