@@ -48,6 +48,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from convdip import Bundle, Head, load_bundle  # noqa: E402
+from convdip.live.network import Network  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -167,6 +168,12 @@ def shipped() -> Bundle:
 def any_cap() -> Bundle:
     """The bundle of the network that takes any cap."""
     return load_bundle("convdip-anycap")
+
+
+@pytest.fixture(scope="session")
+def any_cap_network(any_cap: Bundle) -> Network:
+    """Its network, on the CPU."""
+    return Network(any_cap.model, any_cap.head, "cpu")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pylsl
 import pytest
 from convdip import Frame, Imager, Service
 from convdip.live.cap_places import electrode_places
-from convdip.live.network import Network
 from convdip.live.topography import repair_matrix
 from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
@@ -22,15 +21,10 @@ CLINICAL = (
 NEAR_MM = 25.0
 
 
-@pytest.fixture(scope="module")
-def network(any_cap):
-    return Network(any_cap.model, any_cap.head, "cpu")
-
-
 @pytest.fixture
-def imager(any_cap, network):
+def imager(any_cap, any_cap_network):
     def make(labels, unit="uV", **how):
-        return Imager(labels, unit, model=any_cap, network=network, **how)
+        return Imager(labels, unit, model=any_cap, network=any_cap_network, **how)
 
     return make
 

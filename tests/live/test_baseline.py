@@ -8,7 +8,6 @@ from convdip import Imager
 from convdip.errors import ConfigError
 from convdip.live.baseline import Baseline
 from convdip.live.conditioning import Filters
-from convdip.live.network import Network
 from convdip.sources.background import background_eeg
 
 SFREQ_HZ = 100.0
@@ -65,10 +64,9 @@ def test_a_short_baseline_is_refused():
         Baseline(31, SFREQ_HZ, 2)
 
 
-def test_the_imager_takes_it_once_it_is_there(any_cap):
+def test_the_imager_takes_it_once_it_is_there(any_cap, any_cap_network):
     """Made beside the loop: samples go on with the old noise, then with the new one."""
     head = any_cap.head
-    network = Network(any_cap.model, head, "cpu")
     imager = Imager(
         head.channels,
         "uV",
@@ -77,7 +75,7 @@ def test_the_imager_takes_it_once_it_is_there(any_cap):
         keep=True,
         baseline_s=10,
         model=any_cap,
-        network=network,
+        network=any_cap_network,
     )
     rng = np.random.default_rng(4)
     # Of this person's rest, half is a rhythm of one place.
@@ -107,11 +105,10 @@ def test_the_imager_takes_it_once_it_is_there(any_cap):
     assert 3 * spread[-1] / np.median(spread) < was[-1] / np.median(was)
 
 
-def test_artefacts_are_no_baseline(any_cap):
+def test_artefacts_are_no_baseline(any_cap, any_cap_network):
     head = any_cap.head
-    network = Network(any_cap.model, head, "cpu")
     imager = Imager(
-        head.channels, "uV", sfreq_hz=SFREQ_HZ, baseline_s=5, model=any_cap, network=network
+        head.channels, "uV", sfreq_hz=SFREQ_HZ, baseline_s=5, model=any_cap, network=any_cap_network
     )
     rng = np.random.default_rng(5)
     eeg_uv = 5 * background_eeg(head, 1500, SFREQ_HZ, rng)

@@ -8,7 +8,6 @@ import pytest
 from convdip import Imager, Service
 from convdip.errors import ConfigError
 from convdip.live.conditioning import Filters
-from convdip.live.network import Network
 from convdip.live.window import moments_nam, n_independent, posterior_kernel
 from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
@@ -18,17 +17,14 @@ SFREQ_HZ = 125.0
 NEAR_MM = 25.0
 
 
-@pytest.fixture(scope="module")
-def network(any_cap):
-    return Network(any_cap.model, any_cap.head, "cpu")
-
-
 @pytest.fixture
-def imager(any_cap, network):
+def imager(any_cap, any_cap_network):
     def make(**how):
         how = {"filters": Filters(band_hz=(8, 12)), **how}
         labels = any_cap.head.channels
-        return Imager(labels, "uV", sfreq_hz=SFREQ_HZ, model=any_cap, network=network, **how)
+        return Imager(
+            labels, "uV", sfreq_hz=SFREQ_HZ, model=any_cap, network=any_cap_network, **how
+        )
 
     return make
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from convdip.errors import ConfigError
 from convdip.live.imager import Imager
-from convdip.live.network import Network
 from convdip_training.anatomy.scalp_fields import everywhere
 from convdip_training.baselines.erp import Erp
 from convdip_training.evaluation.cap_windows import N_QUIET, N_TIMES, WindowSet, window_methods
@@ -13,11 +12,6 @@ from convdip_training.evaluation.caps import CapModel, _some, caps_of, of_cap, s
 from convdip_training.evaluation.caps_report import caps_markdown
 from convdip_training.evaluation.laboratory import Plan
 from convdip_training.evaluation.metrics import METRICS
-
-
-@pytest.fixture(scope="module")
-def network(any_cap):
-    return Network(any_cap.model, any_cap.head, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +39,26 @@ def test_caps_have_the_electrodes_that_their_names_say(any_cap):
 
 
 @pytest.mark.parametrize("cap", ["19, clinical", "64, BioSemi"])
-def test_the_model_is_what_the_service_runs(any_cap, network, cap):
+def test_the_model_is_what_the_service_runs(any_cap, any_cap_network, cap):
     names = caps_of(any_cap.head)[cap]
     eeg = np.random.default_rng(1).standard_normal(len(names)) * 1e-5
-    live = Imager(names, "volts", model=any_cap, network=network)(eeg[None]).moments_nam[0]
-    found = CapModel(any_cap, names, network)(erp_of(eeg))
+    live = Imager(names, "volts", model=any_cap, network=any_cap_network)(eeg[None]).moments_nam[0]
+    found = CapModel(any_cap, names, any_cap_network)(erp_of(eeg))
     np.testing.assert_allclose(found * 1e9, live, atol=1e-3 * np.abs(live).max())
 
 
-def test_left_out_is_not_interpolated(any_cap, network):
+def test_left_out_is_not_interpolated(any_cap, any_cap_network):
     names = any_cap.head.channels
-    model = CapModel(any_cap, names, network)
+    model = CapModel(any_cap, names, any_cap_network)
     eeg = np.random.default_rng(2).standard_normal(31) * 1e-5
     erp = erp_of(eeg)
     bad = _some(erp)
     assert 1 <= len(bad) <= 3
     np.testing.assert_array_equal(bad, _some(erp))
     fewer = [name for i, name in enumerate(names) if i not in bad]
-    expected = Imager(fewer, "volts", model=any_cap, network=network)(np.delete(eeg, bad)[None])
+    expected = Imager(fewer, "volts", model=any_cap, network=any_cap_network)(
+        np.delete(eeg, bad)[None]
+    )
     left = model(erp, bad) * 1e9
     # But for the floor of the noise, which knows of all electrodes.
     assert np.corrcoef(left, expected.moments_nam[0])[0, 1] > 0.99
@@ -82,10 +78,10 @@ def test_windows_depend_on_their_number_alone(windows):
     assert 2.5 < power.max() < 12
 
 
-def test_the_model_sees_more_in_a_window_than_its_rivals(any_cap, network, windows):
+def test_the_model_sees_more_in_a_window_than_its_rivals(any_cap, any_cap_network, windows):
     head = of_cap(any_cap.head, any_cap.head.channels)
     rows = [any_cap.head.scalp.names.index(name) for name in head.channels]
-    methods = window_methods(any_cap.name, head.channels, head, network)
+    methods = window_methods(any_cap.name, head.channels, head, any_cap_network)
     correlations = {name: [] for name in methods}
     for i in range(3):
         eeg, truth, _ = windows[i]
