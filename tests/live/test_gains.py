@@ -52,9 +52,7 @@ def test_what_is_left_out_is_as_if_it_had_never_been_there(head, monkeypatch):
             kept = eeg[:, ~bad(head.channels, *out)]
             wanted = kept @ plain[:, :N_DIRECTIONS] @ expected["gains"][some, order].T
             np.testing.assert_allclose(seen, wanted, atol=2e-3 * np.abs(wanted).max())
-        np.testing.assert_allclose(
-            given["visibility"][some], expected["visibility"][some], atol=1e-3
-        )
+        np.testing.assert_allclose(given["seen"][some], expected["seen"][some], atol=1e-3)
 
 
 def test_what_a_bad_electrode_measures_changes_nothing(head):
@@ -97,9 +95,21 @@ def test_the_medial_wall_is_not_seen(head):
     wall = ~head.is_cortex
     assert wall.any()
     assert not given["gains"][wall].any()
-    assert (given["visibility"][wall] < INVISIBLE).all()
-    assert (given["visibility"][~wall] > INVISIBLE).all()
-    assert head.is_cortex[given["coarse"]].all()
+    assert (given["seen"][wall, :-1] < INVISIBLE).all()
+    assert (given["seen"][~wall] > INVISIBLE).all()
+    assert (given["coarse_seen"] > INVISIBLE).all()
+
+
+def test_the_coarse_dipoles_are_some_of_all(head):
+    cortex = Cortex(head, LOOKS)
+    gains = Gains(cortex, head.channels, head.electrodes_m)
+    _, _, given = gains.without(bad(head.channels, "Cz"))
+    for name in ("gains", "middle", "seen"):
+        np.testing.assert_array_equal(given[f"coarse_{name}"], given[name][cortex.coarse])
+    np.testing.assert_array_equal(given["middle"], given["gains"][:, len(LOOKS.orders) // 2])
+    few = given["coarse_gains"].reshape(-1, N_DIRECTIONS).astype(float)
+    expected = few.T @ few / len(few)
+    np.testing.assert_allclose(given["uniform"], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("cap", ["biosemi128", "egi64"])

@@ -8,7 +8,7 @@ import pytest
 from convdip import Imager, Service
 from convdip.errors import ConfigError
 from convdip.live.conditioning import Filters
-from convdip.live.window import moments_nam, n_independent, posterior_kernel
+from convdip.live.window import as_strong_as, moments_nam, n_independent, posterior_kernel
 from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
 from convdip.streams import stream_name
@@ -119,6 +119,26 @@ def test_moments_scale_with_the_eeg():
     once = moments(amplitude, root @ root.T)
     np.testing.assert_allclose(moments(amplitude * 7, 4 * root @ root.T), 2 * once, rtol=1e-3)
     assert not moments(amplitude * 0, root @ root.T).any()
+
+
+def test_moments_follow_the_map_and_keep_their_course_and_scale():
+    rng = np.random.default_rng(3)
+    kernel = rng.standard_normal((50, 32)).astype(np.float32) * 1e-9
+    kernel[7] = 0
+    root = rng.standard_normal((32, 32))
+    strength = rng.uniform(0.1, 1, 50).astype(np.float32)
+    strength[[3, 7]] = 0
+    scaled = as_strong_as(strength, kernel, root @ root.T)
+    before, after = (moments_nam(k, root @ root.T) for k in (kernel, scaled))
+    seen = before > 0
+    ratio = after[seen] / strength[seen].clip(1e-6)
+    np.testing.assert_allclose(ratio[after[seen] > 0], np.median(ratio), rtol=1e-4)
+    assert not after[[3, 7]].any()
+    # The scale that fits best: the difference is at a right angle to the map.
+    assert abs((after - before) @ strength) < 1e-3 * (before @ strength)
+    others = seen & (strength > 0)
+    was, now = (k[others] / np.linalg.norm(k[others], axis=1)[:, None] for k in (kernel, scaled))
+    np.testing.assert_allclose(now, was, atol=1e-5)
 
 
 @pytest.mark.parametrize("window", [0.001, 0.0, -1.0, 60.0])

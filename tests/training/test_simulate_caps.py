@@ -37,6 +37,7 @@ CONFIG = TrainingConfig(
         "unrolled",
         filter_orders=(1, 2),
         n_hidden=12,
+        n_last=10,
         n_layers=2,
         n_state=4,
         n_coarse=60,
@@ -83,6 +84,7 @@ def test_a_batch_is_what_the_network_takes(simulator, toy_scalp_head):
         assert inputs["gains"].shape == (n, 2, N_DIRECTIONS)
         np.testing.assert_allclose(np.linalg.norm(inputs["gains"], axis=2), 1, atol=1e-4)
         assert not inputs["gains"][..., rank:].any()
+        np.testing.assert_array_equal(inputs["coarse_gains"], inputs["gains"][100:])
         assert not inputs["factor"][:, rank:].any()
         assert inputs["factor"][:, :rank].any(axis=(1, 2)).all()
         single = inputs["n_samples"] == 1
@@ -120,7 +122,7 @@ def test_what_is_given_is_close_to_what_is_true(simulator, monkeypatch):
     for seed in range(10):
         inputs, targets = simulator.batch(16, 200, np.random.default_rng(seed))
         u = inputs["factor"][:, :, 0]
-        match = np.square(np.einsum("dr,nr->nd", inputs["gains"][:, 0], u))
+        match = np.square(u @ inputs["gains"][:, 0].T)
         rows = np.arange(16)
         best.append(targets[rows, match.argmax(axis=1)])
     assert np.mean(np.concatenate(best) > 0.2) > 0.7

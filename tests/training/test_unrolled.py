@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from convdip.head import Scalp
-from convdip.live.gains import INVISIBLE, N_DIRECTIONS, Cortex, Gains, Looks
+from convdip.live.gains import N_DIRECTIONS, Cortex, Gains, Looks
 from convdip.live.network import Network
 from convdip_training.convert import check_against_keras, to_onnx
 from convdip_training.networks import unrolled
@@ -33,7 +33,7 @@ def head(walled_head):
 def network():
     """Return a network whose weights are neither zero nor small."""
     keras.utils.set_random_seed(1)
-    made = Unrolled(LOOKS.orders, LOOKS.n_coarse, n_stages=2, n_hidden=10, n_state=4)
+    made = Unrolled(LOOKS.orders, LOOKS.n_coarse, n_stages=2, n_hidden=10, n_last=7, n_state=4)
     made.build(None)
     rng = np.random.default_rng(2)
     for weight in made.weights:
@@ -71,9 +71,12 @@ def in_double_precision(network, inputs):
     weight = {
         name: [w.astype(float) for w in weights] for name, weights in weight.items() if weights
     }
-    g, visible = inputs["gains"].astype(float), inputs["visibility"].astype(float)
+    every, coarse = (
+        (inputs[f"{which}gains"].astype(float), inputs[f"{which}seen"][:, :-1].astype(float))
+        for which in ("", "coarse_")
+    )
     r, n_state = float(inputs["rank"][0]), network.sizes["n_state"]
-    middle, coarse = len(network.orders) // 2, inputs["coarse"]
+    middle, g = len(network.orders) // 2, coarse[0]
     results = []
     for f, n_samples in zip(inputs["factor"].astype(float), inputs["n_samples"], strict=True):
         f = f * np.sqrt(r / np.square(f).sum())
@@ -81,28 +84,28 @@ def in_double_precision(network, inputs):
         window = [0.5 * np.log(n_samples), np.log(unity + 1e-4), np.log(r) - 3]
         common, memory = np.array(window), None
 
-        def scores(at, inverse, f=f):
-            explains = np.square(np.einsum("dor,rs,sm->dom", g[at], inverse, f)).sum(axis=2)
-            length = np.einsum("dr,rs,ds->d", g[at][:, middle], inverse, g[at][:, middle])
-            share = np.square(np.einsum("dor,rm->dom", g[at], f)).sum(axis=2) / r
+        def scores(g, visible, inverse, f=f):
+            explains = np.square(np.einsum("dor,rs,sm->dom", g, inverse, f)).sum(axis=2)
+            length = np.einsum("dr,rs,ds->d", g[:, middle], inverse, g[:, middle])
+            share = np.square(np.einsum("dor,rm->dom", g, f)).sum(axis=2) / r
             matched = -np.log(1.02 - share.clip(0, 1))
-            return [np.log(explains + 1e-4), np.log(length + 1e-4)[:, None], matched, visible[at]]
+            return [np.log(explains + 1e-4), np.log(length + 1e-4)[:, None], matched, visible]
 
         def stage(k, memory, common):
-            share = np.ones(g[coarse].shape[:2])
+            share = np.ones(g.shape[:2])
             if memory is not None:
                 share = sigmoid(memory[:, n_state:] - 3) + 1e-4
             s = 0.02 + 0.96 * sigmoid(common @ weight[f"noise_{k}"][0] + weight[f"noise_{k}"][1])
-            signal = np.einsum("do,dor,dos->rs", share / share.sum(), g[coarse], g[coarse])
+            signal = np.einsum("do,dor,dos->rs", share / share.sum(), g, g)
             inverse = np.linalg.inv((1 - s) * r * signal + s * np.eye(N_DIRECTIONS))
             kernel, bias = weight[f"common_{k}"]
             return inverse, np.concatenate([common, s]) @ kernel + bias
 
         for k in range(network.sizes["n_stages"]):
             inverse, of_all = stage(k, memory, common)
-            seen = scores(coarse, inverse)
+            seen = scores(*coarse, inverse)
             if memory is not None:
-                seen += [memory, memory[inputs["neighbours"]].mean(axis=0)]
+                seen[2:2] = [memory, memory[inputs["neighbours"]].mean(axis=0)]
             hidden = np.maximum(np.hstack(seen) @ weight[f"local_{k}"][0] + of_all, 0)
             change = hidden @ weight[f"update_{k}"][0] + weight[f"update_{k}"][1]
             memory = change if memory is None else memory + change
@@ -111,8 +114,9 @@ def in_double_precision(network, inputs):
         last = network.sizes["n_stages"]
         inverse, of_all = stage(last, memory, common)
         told = memory @ weight["nearby"][0] + weight["nearby"][1]
-        nearby = (told[inputs["near"]] * inputs["near_weights"][:, :, None]).sum(axis=0)
-        seen = [*scores(slice(None), inverse), nearby]
+        nearby = (told[inputs["near"]] * inputs["near_weights"]).sum(axis=0)
+        explains, length, *rest = scores(*every, inverse)
+        seen = [explains, length, nearby, *rest]
         hidden = np.maximum(np.hstack(seen) @ weight[f"local_{last}"][0] + of_all, 0)
         answer = hidden @ weight["answer"][0] + weight["answer"][1]
         probability = sigmoid(answer[:, 0] - 3)
@@ -127,7 +131,7 @@ def test_it_computes_the_formulas(network, gains, head, m, bad):
     operator = given(gains, *bad)
     inputs = {**whitened(30 - len(bad), 4, m), **operator}
     expected = in_double_precision(network, inputs)
-    found = as_arrays(network(inputs))
+    found = as_arrays(network.maps(inputs))
     for name, values in expected.items():
         on_cortex = np.where(head.is_cortex, values, 0)
         np.testing.assert_allclose(found[name], on_cortex, atol=5e-4 * on_cortex.max())
@@ -135,9 +139,9 @@ def test_it_computes_the_formulas(network, gains, head, m, bad):
 
 def test_training_takes_another_route_to_the_same(network, gains):
     inputs = {**whitened(30, 4, 6), **given(gains)}
-    cortex = inputs["visibility"][:, 0] > INVISIBLE
-    plain = as_arrays(network(inputs))
-    trained = keras.ops.convert_to_numpy(network(inputs, training=True))
+    cortex = inputs["is_cortex"] > 0
+    plain = as_arrays(network.maps(inputs))
+    trained = keras.ops.convert_to_numpy(network(inputs))
     n_dipoles = len(cortex)
     assert trained.shape == (4, 2, n_dipoles + LOOKS.n_coarse)
     for row, name in enumerate(("amplitude", "probability")):
@@ -150,8 +154,8 @@ def test_training_takes_another_route_to_the_same(network, gains):
 
 def test_it_is_even_and_the_sign_odd(network, gains):
     inputs = {**whitened(30, 5, 1), **given(gains)}
-    maps = as_arrays(network(inputs))
-    turned = as_arrays(network({**inputs, "factor": -inputs["factor"]}))
+    maps = as_arrays(network.maps(inputs))
+    turned = as_arrays(network.maps({**inputs, "factor": -inputs["factor"]}))
     for name in ("amplitude", "probability"):
         np.testing.assert_array_equal(turned[name], maps[name])
     np.testing.assert_array_equal(turned["cosine"], -maps["cosine"])
@@ -164,14 +168,14 @@ def test_a_window_is_its_covariance(network, gains):
     turn, _ = np.linalg.qr(np.random.default_rng(4).standard_normal((6, 6)))
     turned = {**inputs, "factor": (inputs["factor"] @ turn).astype(np.float32)}
     for name in ("amplitude", "probability"):
-        before, after = (as_arrays(network(x))[name] for x in (inputs, turned))
+        before, after = (as_arrays(network.maps(x))[name] for x in (inputs, turned))
         np.testing.assert_allclose(after, before, atol=1e-3 * before.max())
 
 
 def test_scale_changes_nothing(network, gains):
     inputs = {**whitened(30, 3, 1), **given(gains)}
     small = {**inputs, "factor": inputs["factor"] * np.float32(1e-6)}
-    expected, found = (as_arrays(network(x))["amplitude"] for x in (inputs, small))
+    expected, found = (as_arrays(network.maps(x))["amplitude"] for x in (inputs, small))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
@@ -184,7 +188,7 @@ def test_onnx_computes_the_same_with_any_electrodes_left_out(network, gains, hea
     for bad in ((), (0,), (5, 9, 30)):
         inputs = whitened(30 - len(bad), 7, 1)
         operator = given(gains, *bad)
-        maps = as_arrays(network({**inputs, **operator}))
+        maps = as_arrays(network.maps({**inputs, **operator}))
         found = by_onnx(inputs["factor"][:, :, 0], given=operator)
         expected = keras.ops.convert_to_numpy(unrolled.signed(maps))
         np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
@@ -196,5 +200,5 @@ def test_a_saved_network_is_the_same(network, gains, tmp_path):
     read = keras.models.load_model(tmp_path / "network.keras")
     inputs = {**whitened(30, 2, 1), **given(gains)}
     np.testing.assert_array_equal(
-        as_arrays(read(inputs))["amplitude"], as_arrays(network(inputs))["amplitude"]
+        as_arrays(read.maps(inputs))["amplitude"], as_arrays(network.maps(inputs))["amplitude"]
     )

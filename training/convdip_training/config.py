@@ -181,8 +181,9 @@ class NetworkConfig:
     deflation : int
         Width of the layer that takes other sources out of the EEG before the larger matched
         filters and the moments' signs (``matched``); 0: nothing is taken out.
-    n_state, n_coarse : int
-        What a dipole remembers, and number of dipoles that the first stages look at (``unrolled``).
+    n_last, n_state, n_coarse : int
+        Width of the last stage, what a dipole remembers, and number of dipoles that the stages
+        before the last look at (``unrolled``).
     output : str
         Activation of the dipoles.
     background : float
@@ -197,6 +198,7 @@ class NetworkConfig:
     rank: int = 256
     filter_orders: tuple[int, ...] = (2, 4)
     deflation: int = 0
+    n_last: int = 64
     n_state: int = 12
     n_coarse: int = 1000
     background: float = 0.0
@@ -332,7 +334,16 @@ class TrainingConfig:
             ("family", ("electrode_sd_mm", "n_heads")),
             (
                 "network",
-                ("n_filters", "kernel_size", "n_hidden", "n_layers", "rank", "n_state", "n_coarse"),
+                (
+                    "n_filters",
+                    "kernel_size",
+                    "n_hidden",
+                    "n_layers",
+                    "rank",
+                    "n_last",
+                    "n_state",
+                    "n_coarse",
+                ),
             ),
             ("noise", ("n_segments", "sfreq_hz")),
         ):

@@ -10,7 +10,15 @@ import numpy as np
 import onnx
 from convdip.errors import ConfigError, ConvDipError
 from convdip.head import Head
-from convdip.live.gains import N_DIRECTIONS, N_NEAR, N_NEIGHBOURS, Cortex, Gains, Looks
+from convdip.live.gains import (
+    N_DIRECTIONS,
+    N_NEAR,
+    N_NEIGHBOURS,
+    N_TOLD,
+    Cortex,
+    Gains,
+    Looks,
+)
 from convdip.live.network import Network
 
 from convdip_training.grid import SHAPE
@@ -26,7 +34,7 @@ Ports = dict[str, tuple[int | None, ...]]
 OPSET = 18
 # ONNX itself has no inverse of a matrix, ONNX Runtime has.
 MICROSOFT = "com.microsoft"
-INDICES = ("coarse", "neighbours", "near")
+INDICES = ("neighbours", "near")
 
 
 class ExportError(ConvDipError):
@@ -83,22 +91,27 @@ def _of_gains(network: Unrolled, head: Head) -> tuple[Ports, Callable[..., Any]]
     Any head with as many dipoles, any window: of one sample the sources have signs, of more there
     are amplitudes alone.
     """
-    n_orders, r = len(network.orders), N_DIRECTIONS
+    n_orders, r, n_dipoles = len(network.orders), N_DIRECTIONS, head.n_dipoles
     n_coarse = min(network.n_coarse, int(head.is_cortex.sum()))
     ports: Ports = {
         "factor": (None, r, None),
         "n_samples": (None,),
-        "gains": (head.n_dipoles, n_orders, r),
-        "visibility": (head.n_dipoles, n_orders),
+        "gains": (n_dipoles, n_orders, r),
+        "middle": (n_dipoles, r),
+        "seen": (n_dipoles, n_orders + 1),
+        "coarse_gains": (n_coarse, n_orders, r),
+        "coarse_middle": (n_coarse, r),
+        "coarse_seen": (n_coarse, n_orders + 1),
+        "uniform": (r, r),
         "rank": (1,),
-        "coarse": (n_coarse,),
+        "is_cortex": (n_dipoles,),
         "neighbours": (N_NEIGHBOURS, n_coarse),
-        "near": (N_NEAR, head.n_dipoles),
-        "near_weights": (N_NEAR, head.n_dipoles),
+        "near": (N_NEAR, n_dipoles),
+        "near_weights": (N_NEAR, n_dipoles, N_TOLD),
     }
 
     def compute(*inputs: Any) -> dict[str, Any]:
-        maps = network(dict(zip(ports, inputs, strict=True)))
+        maps = network.maps(dict(zip(ports, inputs, strict=True)))
         return {
             "sources": signed(maps),
             "amplitude": maps["amplitude"],
@@ -169,7 +182,7 @@ def _check_gains(model: bytes, network: Unrolled, head: Head, rng: np.random.Gen
     whitened = np.zeros((N_CHECKED_GAINS, N_DIRECTIONS), np.float32)
     whitened[:, :rank] = rng.standard_normal((N_CHECKED_GAINS, rank))
     ones = np.ones(N_CHECKED_GAINS, np.float32)
-    maps = network({"factor": whitened[:, :, None], "n_samples": ones, **given})
+    maps = network.maps({"factor": whitened[:, :, None], "n_samples": ones, **given})
     by_keras = keras.ops.convert_to_numpy(signed(maps))
     by_onnx = Network(model, head, "cpu")(whitened, given=given)
     largest = np.abs(by_keras).max(axis=1)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from convdip.head import Head
-from convdip.live.gains import N_DIRECTIONS, neighbours, spread_out, unit_gains, whitening
+from convdip.live.gains import N_DIRECTIONS, given_of, neighbours, spread_out, whitening
 from convdip.live.spline import EXACT, sphere_centre, spline_matrix
 from convdip.live.topography import average_reference
 from convdip.patches import cortex_only, patch_dictionary
@@ -191,14 +191,15 @@ class CapSimulator:
             targets[i] = np.sqrt(np.square(courses @ maps[sources]).mean(axis=0))
 
         whitened = electrodes.topographies @ electrodes.whitener.T.astype(np.float32)
-        gains, visibility = unit_gains(whitened, np.ones(len(asked), bool))
         inputs = {
             "factor": factors,
             "n_samples": n_times.astype(np.float32),
-            "gains": gains,
-            "visibility": visibility,
-            "rank": np.array([len(electrodes.whitener)], np.float32),
-            "coarse": np.arange(n_asked, len(asked), dtype=np.int32),
+            **given_of(
+                whitened,
+                np.ones(len(asked), bool),
+                len(electrodes.whitener),
+                np.arange(n_asked, len(asked)),
+            ),
             **neighbours(self._points[coarse], self._points[asked]),
         }
         return inputs, targets / (targets.max(axis=1, keepdims=True) + TINY)

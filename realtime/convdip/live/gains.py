@@ -36,6 +36,8 @@ N_DIRECTIONS = 32
 LEAST_VARIANCE = 0.01
 # Dipoles around one that the network asks about in its first stages, and around any other.
 N_NEIGHBOURS, N_NEAR = 6, 2
+# What a dipole is told of the coarse ones near it.
+N_TOLD = 8
 # An electrode is the one of that name if it lies no further off; the table's places are rounded.
 SAME_PLACE_M = 1e-4
 # Weights are the inverse of distances beyond this.
@@ -76,6 +78,8 @@ class Cortex:
     scalp : Scalp
     patches : list of sparse array, shape (n_dipoles, n_dipoles)
         Of each order.
+    coarse : ndarray of int, shape (n_coarse,)
+        The dipoles that the network looks at first.
     given : dict of ndarray
         What the network is given of it.
 
@@ -98,7 +102,9 @@ class Cortex:
         points = head.inflated_m.astype(float)
         cortex = np.flatnonzero(head.is_cortex)
         coarse = cortex[spread_out(points[cortex], min(looks.n_coarse, cortex.size))]
-        self.given = {"coarse": coarse.astype(np.int32), **neighbours(points[coarse], points)}
+        self.coarse = coarse
+        is_cortex = head.is_cortex.astype(np.float32)
+        self.given = {"is_cortex": is_cortex, **neighbours(points[coarse], points)}
 
 
 class Gains:
@@ -139,7 +145,7 @@ class Gains:
         self._whitener = whitening(self.noise, topographies[:, 0], LEAST_VARIANCE) @ reference
         whitener = self._whitener.T.astype(np.float32)
         self._gains = _each(topographies, whitener)
-        self._is_cortex, self._fixed = cortex.head.is_cortex, cortex.given
+        self._cortex = cortex
 
     def without(self, is_bad: NDArray[np.bool_]) -> tuple[Float, Float, dict[str, NDArray[Any]]]:
         """Return how the other electrodes are imaged.
@@ -171,14 +177,9 @@ class Gains:
 
         basis = out.astype(np.float32)
         left = self._gains - _each(_each(self._gains, basis), basis.T)
-        gains, visibility = unit_gains(left, self._is_cortex)
-        given = {
-            "gains": gains,
-            "visibility": visibility,
-            "rank": np.array([rank], np.float32),
-            **self._fixed,
-        }
-        return matrix, lead_field, given
+        cortex = self._cortex
+        gains = given_of(left, cortex.head.is_cortex, rank, cortex.coarse)
+        return matrix, lead_field, {**gains, **cortex.given}
 
 
 def scalp_weights(scalp: Scalp, names: Sequence[str], places_m: Places) -> NDArray[np.float64]:
@@ -240,32 +241,45 @@ def whitening(
     return np.asarray(leading[:, -N_DIRECTIONS:].T @ whitener)
 
 
-def unit_gains(whitened: Float, is_cortex: NDArray[np.bool_]) -> tuple[Float, Float]:
-    """Return gains of unit length, and their lengths.
+def given_of(
+    whitened: Float, is_cortex: NDArray[np.bool_], rank: int, coarse: NDArray[np.intp]
+) -> dict[str, NDArray[Any]]:
+    """Return what a network is given of electrodes.
 
     Parameters
     ----------
     whitened : ndarray, shape (n_dipoles, n_orders, n_directions)
     is_cortex : ndarray of bool, shape (n_dipoles,)
         Where there is none, the gains are 0.
+    rank : int
+        Directions that are used.
+    coarse : ndarray of int, shape (n_coarse,)
 
     Returns
     -------
-    gains : ndarray, shape (n_dipoles, n_orders, N_DIRECTIONS)
-        What is beyond the directions is 0.
-    visibility : ndarray, shape (n_dipoles, n_orders)
-        Logarithm of the length over the median of the order; below ``INVISIBLE`` where there is
-        no cortex.
+    given : dict of ndarray
+        ``gains``, shape (n_dipoles, n_orders, N_DIRECTIONS): of unit length, what is beyond the
+        directions being 0. ``middle``, shape (n_dipoles, N_DIRECTIONS): of the patches of middle
+        size. ``seen``, shape (n_dipoles, n_orders + 1): the logarithm of their length over the
+        median of the order, below ``INVISIBLE`` where there is no cortex; and a 1. All three again
+        of the coarse dipoles, as ``coarse_…``. ``uniform``, shape (N_DIRECTIONS, N_DIRECTIONS): the
+        covariance of whitened EEG if the coarse patches were equally active, its trace 1. ``rank``,
+        shape (1,).
     """
+    n_dipoles, n_orders, n = whitened.shape
     lengths = np.sqrt(np.vecdot(whitened, whitened)) + TINY
-    gains = np.zeros((*lengths.shape, N_DIRECTIONS), np.float32)
-    np.multiply(
-        whitened, (is_cortex[:, None] / lengths)[..., None], out=gains[..., : whitened.shape[-1]]
-    )
+    gains = np.zeros((n_dipoles, n_orders, N_DIRECTIONS), np.float32)
+    np.multiply(whitened, (is_cortex[:, None] / lengths)[..., None], out=gains[..., :n])
+    seen = np.ones((n_dipoles, n_orders + 1), np.float32)
     logs = np.log(lengths)
-    visibility = logs - np.median(logs[is_cortex], axis=0)
-    visibility[~is_cortex] = 2 * INVISIBLE
-    return gains, visibility.astype(np.float32)
+    seen[:, :-1] = logs - np.median(logs[is_cortex], axis=0)
+    seen[~is_cortex, :-1] = 2 * INVISIBLE
+    given = {"gains": gains, "middle": np.ascontiguousarray(gains[:, n_orders // 2]), "seen": seen}
+    given |= {f"coarse_{name}": array[coarse] for name, array in given.items()}
+    few = given["coarse_gains"].reshape(-1, N_DIRECTIONS)
+    uniform = product(few.T, few)
+    rank_of = np.array([rank], np.float32)
+    return {**given, "uniform": uniform / np.trace(uniform), "rank": rank_of}
 
 
 def _each(vectors: Float, matrix: Float) -> Float:
@@ -293,19 +307,20 @@ def neighbours(coarse: NDArray[np.float64], points: NDArray[np.float64]) -> dict
     Returns
     -------
     neighbours : dict
-        ``neighbours``, shape (N_NEIGHBOURS, n_coarse), ``near`` and ``near_weights``, shape
-        (N_NEAR, n_dipoles).
+        ``neighbours``, shape (N_NEIGHBOURS, n_coarse); ``near``, shape (N_NEAR, n_dipoles);
+        ``near_weights``, shape (N_NEAR, n_dipoles, N_TOLD), the same for all that is told.
     """
     from scipy.spatial import KDTree  # half a second, which only such a network waits for
 
     tree = KDTree(coarse)
     _, around = tree.query(coarse, k=N_NEIGHBOURS + 1)
     far_m, near = tree.query(points, k=N_NEAR)
-    weights = 1 / (far_m + NO_DISTANCE_M)
+    weights = (1 / (far_m + NO_DISTANCE_M)).T
+    weights /= weights.sum(axis=0)
     return {
         "neighbours": np.ascontiguousarray(around[:, 1:].T, np.int32),
         "near": np.ascontiguousarray(near.T, np.int32),
-        "near_weights": np.ascontiguousarray(weights.T / weights.sum(axis=1), np.float32),
+        "near_weights": np.repeat(weights[..., None].astype(np.float32), N_TOLD, axis=2),
     }
 
 

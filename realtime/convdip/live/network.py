@@ -32,7 +32,21 @@ Given = Mapping[str, NDArray[Any]]
 
 PIXELS = (7, 11, 1)
 # Beside whitened EEG: how many samples it is of, then what `Gains.without` returns.
-GIVEN = ("n_samples", "gains", "visibility", "rank", "coarse", "neighbours", "near", "near_weights")
+GIVEN = (
+    "n_samples",
+    "gains",
+    "middle",
+    "seen",
+    "coarse_gains",
+    "coarse_middle",
+    "coarse_seen",
+    "uniform",
+    "rank",
+    "is_cortex",
+    "neighbours",
+    "near",
+    "near_weights",
+)
 # Batch for long recordings on the CPU: larger ones gain little.
 CPU_BATCH = 256
 # Of a network that is given gains: what it computes of so many samples stays in the cache.
@@ -113,6 +127,10 @@ class Network:
         self._session = open_session(model, provider, self.threads, cuda_graphs=cuda_graphs)
         self.provider: str = self._session.get_providers()[0]
         self.takes, self._sample_shape = _check_ports(self._session, head)
+        if self.takes == "factor" and self.provider == "CUDAExecutionProvider":
+            # Replayed, ONNX Runtime's inverse of a matrix reads memory that is no longer there, and
+            # nothing runs on the GPU after that (1.31.1 on an H100).
+            self._session = open_session(model, provider, self.threads, cuda_graphs=False)
         self.n_inputs, self._n_dipoles = math.prod(self._sample_shape), head.n_dipoles
         self.cortex, self._of_head = None, dict[str, NDArray[Any]]()
         if self.takes == "factor":
@@ -123,8 +141,9 @@ class Network:
         self.workers = n_cores()
         sizes: tuple[int, ...] = (1, self.batch)
         if self.provider == "CUDAExecutionProvider":
-            self.batch, self.workers = CUDA_BATCHES[-1], 1
-            sizes = CUDA_BATCHES
+            # What a network computes of gains for a thousand samples takes gigabytes.
+            sizes = CUDA_BATCHES if self.cortex is None else CUDA_BATCHES[:-1]
+            self.batch, self.workers = sizes[-1], 1
             self._bound = FixedBatches(
                 self._session,
                 self.takes,

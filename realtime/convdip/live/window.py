@@ -1,9 +1,11 @@
 """Beside the map of each sample: how strong each dipole was over the last moments.
 
 One sample of EEG does not say much; the covariance of many does. The network takes a window's
-covariance as it takes a sample's, and says which dipoles were active in it. Given that, the moments
-are those of a Gaussian whose variances are the squares of the map: a linear estimate, whose root
-mean square over the window is published. Both filters and the window look back alone.
+covariance as it takes a sample's, and says which dipoles were active in it. Given that, a linear
+estimate follows the course of each: the posterior mean of Gaussian moments whose variances are the
+squares of the map. It shrinks the weaker ones, so that their size is taken from the map, at the
+scale that fits them all best; its root mean square over the window is published. Both filters and
+the window look back alone.
 """
 
 from __future__ import annotations
@@ -150,7 +152,26 @@ def look(
     amplitude, probability = network.window(factor, n_independent(whitened), operator.given)
     gains = product(operator.lead_field.T, whitener)
     rank = float(operator.given["rank"][0])
-    return posterior_kernel(amplitude, gains, covariance, rank), covariance, probability
+    # Amplitudes show the strongest alone, probabilities ghosts too.
+    strength = np.sqrt(amplitude * probability)
+    kernel = as_strong_as(strength, posterior_kernel(strength, gains, covariance, rank), covariance)
+    return kernel, covariance, probability
+
+
+def as_strong_as(strength: Float, kernel: Float, covariance: NDArray[np.float64]) -> Float:
+    """Return a kernel whose root mean square moments are proportional to a map.
+
+    Parameters
+    ----------
+    strength : ndarray, shape (n_dipoles,)
+        Any scale; that of the result is the one that fits the kernel's own moments best.
+    kernel : ndarray, shape (n_dipoles, N_DIRECTIONS)
+    covariance : ndarray, shape (N_DIRECTIONS, N_DIRECTIONS)
+        Of the whitened EEG.
+    """
+    moments = moments_nam(kernel, covariance)
+    fitted = strength * (strength @ moments / (strength @ strength + TINY))
+    return np.asarray(kernel * (fitted / np.maximum(moments, TINY))[:, None])
 
 
 def posterior_kernel(

@@ -27,7 +27,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from convdip.live.gains import INVISIBLE
+from convdip.live.gains import N_DIRECTIONS, N_TOLD
 from keras import layers, ops
 
 from convdip_training.config import NetworkConfig
@@ -47,8 +47,6 @@ BACKGROUND = 0.1
 TINY = 1e-30
 # What is said of a window as a whole: its length, how uniform it is, and the number of directions.
 N_WINDOW = 3
-# What a dipole is told of the coarse ones around it.
-N_NEARBY = 8
 # An amplitude is a probability times at most this power of e.
 MOST_LOG = 6.0
 
@@ -63,13 +61,10 @@ class Unrolled(keras.Model):  # type: ignore[misc]
       (m = 1), or a square root of a window's covariance;
     - ``n_samples``, shape (n,), in the window.
 
-    Of the electrodes (`convdip.live.gains.Gains.without`), the same for all n: ``gains``,
-    ``visibility``, ``rank``, ``coarse``, ``neighbours``, ``near`` and ``near_weights``. R is larger
+    Of the electrodes, the same for all n, what `convdip.live.gains.given_of` returns. R is larger
     than ``rank``; what is beyond is 0.
 
-    Gives ``amplitude`` and ``probability``, shape (n, n_dipoles) each: of the root mean square
-    moment, without a scale, and that a dipole is part of a source; and ``cosine``, same shape, of
-    the moment of a single sample: positive out of the cortex. All are 0 where gains are.
+    Called, it gives what training judges; `maps` gives what the service takes.
 
     Parameters
     ----------
@@ -79,8 +74,8 @@ class Unrolled(keras.Model):  # type: ignore[misc]
         Dipoles that the first stages look at.
     n_stages : int
         Before the last.
-    n_hidden, n_state : int
-        Width of the perceptrons, and of what a dipole remembers.
+    n_hidden, n_last, n_state : int
+        Width of the perceptrons, of that of the last stage, and of what a dipole remembers.
     """
 
     def __init__(
@@ -89,16 +84,24 @@ class Unrolled(keras.Model):  # type: ignore[misc]
         n_coarse: int,
         n_stages: int,
         n_hidden: int,
+        n_last: int,
         n_state: int,
         **keywords: Any,
     ) -> None:
         super().__init__(**keywords)
         self.orders, self.n_coarse = list(orders), n_coarse
-        self.sizes = {"n_stages": n_stages, "n_hidden": n_hidden, "n_state": n_state}
+        self.sizes = {
+            "n_stages": n_stages,
+            "n_hidden": n_hidden,
+            "n_last": n_last,
+            "n_state": n_state,
+        }
         small = keras.initializers.RandomNormal(stddev=0.02)
-        stages = range(n_stages + 1)
-        self.local = [layers.Dense(n_hidden, use_bias=False, name=f"local_{k}") for k in stages]
-        self.common = [layers.Dense(n_hidden, name=f"common_{k}") for k in stages]
+        stages, widths = range(n_stages + 1), [*[n_hidden] * n_stages, n_last]
+        self.local = [
+            layers.Dense(width, use_bias=False, name=f"local_{k}") for k, width in enumerate(widths)
+        ]
+        self.common = [layers.Dense(width, name=f"common_{k}") for k, width in enumerate(widths)]
         self.noise = [
             layers.Dense(1, kernel_initializer="zeros", name=f"noise_{k}") for k in stages
         ]
@@ -107,70 +110,85 @@ class Unrolled(keras.Model):  # type: ignore[misc]
             layers.Dense(n_memory, kernel_initializer=small, name=f"update_{k}")
             for k in range(n_stages)
         ]
-        self.nearby = layers.Dense(N_NEARBY, name="nearby")
+        self.nearby = layers.Dense(N_TOLD, name="nearby")
         self.answer = layers.Dense(2, kernel_initializer=small, name="answer")
         self.early = layers.Dense(1, name="early")
 
     def build(self, _: Any) -> None:
         """Make the weights, whose sizes depend on nothing that is given."""
-        n_hidden, n_state, n_orders = (
-            self.sizes["n_hidden"],
-            self.sizes["n_state"],
-            len(self.orders),
-        )
+        n_state, n_orders = self.sizes["n_state"], len(self.orders)
         n_scores, n_memory = 3 * n_orders + 1, n_state + n_orders
         for k in range(self.sizes["n_stages"] + 1):
             is_first, is_last = k == 0, k == self.sizes["n_stages"]
             n_common = N_WINDOW if is_first else N_WINDOW + 2 * n_state
-            n_remembered = N_NEARBY if is_last else 0 if is_first else 2 * n_memory
+            n_remembered = N_TOLD if is_last else 0 if is_first else 2 * n_memory
             self.local[k].build((None, n_scores + n_remembered))
             self.common[k].build((None, n_common + 1))
             self.noise[k].build((None, n_common))
-        for layer in (*self.update, self.answer):
-            layer.build((None, n_hidden))
+        for layer in self.update:
+            layer.build((None, self.sizes["n_hidden"]))
+        self.answer.build((None, self.sizes["n_last"]))
         for layer in (self.early, self.nearby):
             layer.build((None, n_memory))
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Return amplitudes, probabilities and cosines, or in training what the loss judges.
+    def call(self, inputs: dict[str, Any]) -> Any:
+        """Return what training judges.
 
-        The latter has the shape (n, 2, n_dipoles + n_coarse): amplitudes and probabilities, then
-        twice the probabilities that the stages before the last would give the coarse dipoles.
+        Returns
+        -------
+        judged : tensor, shape (n, 2, n_dipoles + n_coarse)
+            Amplitudes and probabilities; then twice the probabilities that the stages before the
+            last would give the coarse dipoles.
         """
-        gains, visibility, rank = inputs["gains"], inputs["visibility"], inputs["rank"]
+        maps, memory = self._look(inputs, many=True)
+        early = ops.sigmoid(_split(self.early, memory, many=True)[0] + FIRST_LOGIT)
+        both = ops.stack([maps["amplitude"], maps["probability"]], axis=1)
+        return ops.concatenate([both, ops.stack([early, early], axis=1)], axis=2)
+
+    def maps(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return what the network gives.
+
+        Returns
+        -------
+        maps : dict of tensor, shape (n, n_dipoles)
+            ``amplitude`` and ``probability``: of the root mean square moment, without a scale, and
+            that a dipole is part of a source; and ``cosine`` of the moment of a single sample:
+            positive out of the cortex. All are 0 where gains are.
+        """
+        maps, _ = self._look(inputs, many=False)
+        return {
+            "amplitude": maps["amplitude"] * inputs["is_cortex"],
+            "probability": maps["probability"] * inputs["is_cortex"],
+            "cosine": maps["cosine"],
+        }
+
+    def _look(self, inputs: dict[str, Any], *, many: bool) -> tuple[dict[str, Any], Any]:
+        """Return the maps, and what the coarse dipoles remember, shape (n, n_coarse, n_memory)."""
+        rank = inputs["rank"]
         power = ops.sum(ops.square(inputs["factor"]), axis=(1, 2), keepdims=True)
         factor = inputs["factor"] * ops.sqrt(rank / (power + TINY))
         window = _window(factor, inputs["n_samples"], rank)
-        few = _Patches(
-            ops.take(gains, inputs["coarse"], axis=0),
-            ops.take(visibility, inputs["coarse"], axis=0),
-            training,
+        few, every = (
+            _Patches(inputs[f"{part}gains"], inputs[f"{part}middle"], inputs[f"{part}seen"], many)
+            for part in ("coarse_", "")
         )
-        memory, common, inverse, noise = self._stages(
-            few, factor, window, rank, inputs["neighbours"], training
-        )
-        every = _Patches(gains, visibility, training)
-        near = ops.take(_dense(self.nearby, memory, training), inputs["near"], axis=1)
-        nearby = ops.sum(near * ops.expand_dims(inputs["near_weights"], 2), axis=1)
-        explains, unexplained = every.scores(inverse, factor)
-        seen = [explains, unexplained, *every.matched(factor, rank), nearby]
-        hidden = self._hidden(self.sizes["n_stages"], seen, common, noise, training)
-        answer = _dense(self.answer, hidden, training)
-        probability = ops.sigmoid(answer[..., 0] + FIRST_LOGIT)
-        amplitude = probability * ops.exp(ops.clip(answer[..., 1], -MOST_LOG, MOST_LOG))
-        if training:
-            early = ops.sigmoid(_dense(self.early, memory, training)[..., 0] + FIRST_LOGIT)
-            both = ops.stack([amplitude, probability], axis=1)
-            return ops.concatenate([both, ops.stack([early, early], axis=1)], axis=2)
-        is_cortex = ops.cast(visibility[:, 0] > INVISIBLE, amplitude.dtype)
-        return {
-            "amplitude": amplitude * is_cortex,
-            "probability": probability * is_cortex,
-            "cosine": every.cosine(inverse, factor, unexplained),
+        memory, common, inverse, noise = self._stages(few, factor, window, inputs)
+        told = ops.take(_dense(self.nearby, memory, many), inputs["near"], axis=1)
+        nearby = _sum_of_few(told * inputs["near_weights"])
+        explains, length = every.scores(inverse, factor)
+        seen = [explains, length, nearby, *every.matched(factor, rank)]
+        hidden = self._hidden(self.sizes["n_stages"], seen, common, noise)
+        first, second = _split(self.answer, hidden, many)
+        probability = ops.sigmoid(first + FIRST_LOGIT)
+        maps = {
+            "amplitude": probability * ops.exp(ops.clip(second, -MOST_LOG, MOST_LOG)),
+            "probability": probability,
+            "cosine": every.cosine(inverse, factor),
         }
+        return maps, memory
 
     def _stages(
-        self, few: _Patches, factor: Any, window: Any, rank: Any, neighbours: Any, many: bool
+        self, few: _Patches, factor: Any, window: Any, inputs: dict[str, Any]
     ) -> tuple[Any, Any, Any, Any]:
         """Look at the coarse dipoles, stage by stage.
 
@@ -183,38 +201,40 @@ class Unrolled(keras.Model):  # type: ignore[misc]
             Σ⁻¹ of what they explain.
         noise : tensor, shape (n, 1)
         """
-        n_state, matched = self.sizes["n_state"], few.matched(factor, rank)
-        memory, common, remembered = None, window, list[Any]()
+        rank, n_state, many = inputs["rank"], self.sizes["n_state"], few.many
+        matched = few.matched(factor, rank)
+        signal, memory, common, remembered = inputs["uniform"], None, window, list[Any]()
         for k in range(self.sizes["n_stages"]):
-            inverse, noise = self._inverse(k, few, memory, common, rank)
-            explains, unexplained = few.scores(inverse, factor)
-            seen = [explains, unexplained, *matched, *remembered]
-            change = _dense(self.update[k], self._hidden(k, seen, common, noise, many), many)
+            inverse, noise = self._inverse(k, signal, common, rank)
+            seen = [*few.scores(inverse, factor), *remembered, *matched]
+            change = _dense(self.update[k], self._hidden(k, seen, common, noise), many)
             memory = change if memory is None else memory + change
-            remembered = [memory, ops.mean(ops.take(memory, neighbours, axis=1), axis=1)]
+            around = _sum_of_few(ops.take(memory, inputs["neighbours"], axis=1))
+            remembered = [memory, around / inputs["neighbours"].shape[0]]
             state = memory[..., :n_state]
             pooled = [ops.mean(state, axis=1), ops.max(state, axis=1)]
             common = ops.concatenate([*pooled, window], axis=1)
-        inverse, noise = self._inverse(self.sizes["n_stages"], few, memory, common, rank)
+            signal = few.covariance(ops.sigmoid(memory[..., n_state:] + FIRST_LOGIT) + LEAST_SHARE)
+        inverse, noise = self._inverse(self.sizes["n_stages"], signal, common, rank)
         return memory, common, inverse, noise
 
-    def _inverse(
-        self, k: int, few: _Patches, memory: Any, common: Any, rank: Any
-    ) -> tuple[Any, Any]:
+    def _inverse(self, k: int, signal: Any, common: Any, rank: Any) -> tuple[Any, Any]:
         """Return Σ⁻¹, shape (n, R, R), and the share of noise in Σ, shape (n, 1)."""
-        share = None
-        if memory is not None:
-            share = ops.sigmoid(memory[..., self.sizes["n_state"] :] + FIRST_LOGIT) + LEAST_SHARE
         noise = LEAST_NOISE + (1 - 2 * LEAST_NOISE) * ops.sigmoid(self.noise[k](common))
         s = ops.expand_dims(noise, 2)
-        signal = (1 - s) * rank * few.covariance(share)
-        return ops.linalg.inv(signal + s * ops.eye(signal.shape[-1])), noise
+        return ops.linalg.inv((1 - s) * rank * signal + s * ops.eye(N_DIRECTIONS)), noise
 
-    def _hidden(self, k: int, seen: list[Any], common: Any, noise: Any, many: bool) -> Any:
-        """Return what the perceptron of a stage makes of each dipole."""
+    def _hidden(self, k: int, seen: list[Any], common: Any, noise: Any) -> Any:
+        """Return what the perceptron of a stage makes of each dipole.
+
+        The last thing seen is a 1: what is the same for all dipoles is its weight.
+        """
         of_all = self.common[k](ops.concatenate([common, noise], axis=1))
-        of_each = _times(ops.concatenate(seen, axis=-1), self.local[k].kernel, many)
-        return ops.relu(of_each + ops.expand_dims(of_all, 1))
+        each = ops.expand_dims(of_all, 1)
+        kernel = self.local[k].kernel
+        kernel = ops.broadcast_to(kernel, (ops.shape(each)[0], *kernel.shape))
+        weights = ops.concatenate([kernel, each], axis=1)
+        return ops.relu(ops.matmul(ops.concatenate(seen, axis=2), weights))
 
     def get_config(self) -> dict[str, Any]:
         """Return what the network is made from."""
@@ -232,9 +252,18 @@ def _window(factor: Any, n_samples: Any, rank: Any) -> Any:
     return ops.stack(parts, axis=1)
 
 
+# Below, what computes the same is written as ONNX Runtime is quickest at it for a single sample.
+
+
 def _dense(layer: layers.Dense, x: Any, many: bool) -> Any:
-    """Return what a linear layer makes of x."""
+    """Return what a linear layer makes of x, shape (n, n_dipoles, n_features)."""
     return _times(x, layer.kernel, many) + layer.bias
+
+
+def _split(layer: layers.Dense, x: Any, many: bool) -> list[Any]:
+    """Return the same, feature by feature, each of shape (n, n_dipoles)."""
+    product = _times(x, layer.kernel, many)
+    return [product[..., i] + layer.bias[i] for i in range(layer.units)]
 
 
 def _times(x: Any, matrix: Any, many: bool) -> Any:
@@ -243,6 +272,13 @@ def _times(x: Any, matrix: Any, many: bool) -> Any:
     Of many samples as one product. Of few, as one for each, which ONNX does in one step, not ten.
     """
     return ops.matmul(x, matrix if many else ops.expand_dims(matrix, 0))
+
+
+def _sum_of_few(x: Any) -> Any:
+    """Return the sum along the second axis, which is short, of x, shape (n, few, a, b)."""
+    _, n_few, a, b = x.shape
+    flat = ops.reshape(x, (-1, n_few, a * b))
+    return ops.reshape(ops.matmul(ops.ones((1, 1, n_few)), flat), (-1, a, b))
 
 
 class _Patches:
@@ -254,34 +290,29 @@ class _Patches:
     Parameters
     ----------
     gains : tensor, shape (n_dipoles, n_orders, R)
-    visibility : tensor, shape (n_dipoles, n_orders)
+    middle : tensor, shape (n_dipoles, R)
+        Of the patches of middle size.
+    seen : tensor, shape (n_dipoles, n_orders + 1)
+        Visibility, and a 1.
     many : bool
     """
 
-    def __init__(self, gains: Any, visibility: Any, many: bool) -> None:
-        self._n_dipoles, self._n_orders, self._n_directions = gains.shape
-        self._visibility = visibility
-        self._middle = gains[:, self._n_orders // 2]
-        self._gains = ops.reshape(gains, (-1, self._n_directions))
-        self._rows, self._columns = np.triu_indices(self._n_directions)
-        self._outer = self._outer_middle = None
+    def __init__(self, gains: Any, middle: Any, seen: Any, many: bool) -> None:
+        self._n_dipoles, self._n_orders, _ = gains.shape
+        self._seen, self._middle, self.many = seen, middle, many
+        self._gains = ops.reshape(gains, (-1, N_DIRECTIONS))
+        self._rows, self._columns = np.triu_indices(N_DIRECTIONS)
         if many:
             self._outer, self._outer_middle = (
                 ops.take(g, self._rows, axis=1) * ops.take(g, self._columns, axis=1)
                 for g in (self._gains, self._middle)
             )
 
-    def covariance(self, share: Any = None) -> Any:
-        """Return Σ γ g gᵀ / Σ γ, shape (n, R, R), of shares of shape (n, n_dipoles, n_orders).
-
-        Without shares, all are the same, and n is 1.
-        """
-        if share is None:
-            equal = ops.matmul(ops.transpose(self._gains), self._gains)
-            return ops.expand_dims(equal / ops.trace(equal), 0)
-        r, n_patches = self._n_directions, self._n_dipoles * self._n_orders
+    def covariance(self, share: Any) -> Any:
+        """Return Σ γ g gᵀ / Σ γ, shape (n, R, R), of shares of shape (n, n_dipoles, n_orders)."""
+        r, n_patches = N_DIRECTIONS, self._n_dipoles * self._n_orders
         share = share / ops.sum(share, axis=(1, 2), keepdims=True)
-        if self._outer is None:
+        if not self.many:
             weighted = self._gains * ops.reshape(share, (-1, n_patches, 1))
             gains = ops.expand_dims(self._gains, 0)
             return ops.matmul(ops.transpose(weighted, (0, 2, 1)), gains)
@@ -291,7 +322,7 @@ class _Patches:
         upper = ops.matmul(ops.reshape(share, (-1, n_patches)), self._outer)
         return ops.reshape(ops.take(upper, place.ravel(), axis=1), (-1, r, r))
 
-    def scores(self, inverse: Any, factor: Any) -> tuple[Any, Any]:
+    def scores(self, inverse: Any, factor: Any) -> list[Any]:
         """Return log gᵀ Σ⁻¹ Ĉ Σ⁻¹ g, and log gᵀ Σ⁻¹ g of the patches of middle size.
 
         Returns
@@ -299,45 +330,48 @@ class _Patches:
         explains : tensor, shape (n, n_dipoles, n_orders)
         unexplained : tensor, shape (n, n_dipoles, 1)
         """
-        if self._outer_middle is None:
-            through = ops.matmul(ops.expand_dims(self._middle, 0), inverse)
-            length = ops.sum(through * self._middle, axis=-1, keepdims=True)
-        else:
-            length = ops.expand_dims(self._quadratic(inverse, self._outer_middle), 2)
         explains = self._power(ops.matmul(inverse, factor))
-        return ops.log(explains + FAINT), ops.log(length + LEAST_SHARE)
+        unexplained = ops.log(self._length(inverse) + LEAST_SHARE)
+        return [ops.log(explains + FAINT), ops.expand_dims(unexplained, 2)]
 
     def matched(self, factor: Any, rank: Any) -> list[Any]:
-        """Return −log of the share of the EEG that a patch does not explain, and its visibility."""
+        """Return −log of the share of the EEG that a patch leaves; its visibility, and a 1."""
         share = ops.clip(self._power(factor) / rank, 0.0, 1.0)
-        matched = -ops.log(1.0 + MISFIT - share)
-        return [matched, matched * 0.0 + self._visibility]
+        n = ops.shape(factor)[0]
+        return [
+            -ops.log(1.0 + MISFIT - share),
+            ops.broadcast_to(self._seen, (n, *self._seen.shape)),
+        ]
 
-    def cosine(self, inverse: Any, factor: Any, unexplained: Any) -> Any:
+    def cosine(self, inverse: Any, factor: Any) -> Any:
         """Return the cosine of u and the patch of middle size, in the metric of Σ⁻¹."""
         left = ops.matmul(inverse, factor)
-        along = ops.matmul(ops.expand_dims(self._middle, 0), left)[..., :1]
+        along = ops.matmul(ops.expand_dims(self._middle, 0), left[..., :1])
         power = ops.sum(left * factor, axis=(1, 2), keepdims=True)
-        cosine = along * ops.exp(-0.5 * unexplained) / ops.sqrt(power + TINY)
-        return ops.reshape(cosine, (-1, self._n_dipoles))
+        scale = (self._length(inverse) + LEAST_SHARE) * (power[:, 0] + TINY)
+        return ops.reshape(along, (-1, self._n_dipoles)) / ops.sqrt(scale)
+
+    def _length(self, inverse: Any) -> Any:
+        """Return gᵀ Σ⁻¹ g of the patches of middle size, shape (n, n_dipoles)."""
+        if self.many:
+            return self._quadratic(inverse, self._outer_middle)
+        return ops.sum(ops.matmul(ops.expand_dims(self._middle, 0), inverse) * self._middle, axis=2)
 
     def _power(self, factor: Any) -> Any:
         """Return gᵀ F Fᵀ g, shape (n, n_dipoles, n_orders)."""
-        if self._outer is None:
-            power = ops.sum(
-                ops.square(ops.matmul(ops.expand_dims(self._gains, 0), factor)), axis=-1
-            )
-        else:
+        if self.many:
             covariance = ops.matmul(factor, ops.transpose(factor, (0, 2, 1)))
             power = self._quadratic(covariance, self._outer)
+        else:
+            along = ops.matmul(ops.expand_dims(self._gains, 0), factor)
+            power = ops.sum(ops.square(along), axis=2)
         return ops.reshape(power, (-1, self._n_dipoles, self._n_orders))
 
     def _quadratic(self, matrix: Any, outer: Any) -> Any:
-        """Return gᵀ A g of symmetric matrices, from the outer products of g."""
+        """Return gᵀ A g of symmetric matrices A, shape (n, n_g), from the outer products of g."""
         twice = np.where(self._rows == self._columns, 1.0, 2.0).astype(np.float32)
-        r = self._n_directions
-        flat = ops.reshape(matrix, (-1, r * r))
-        upper = ops.take(flat, self._rows * r + self._columns, axis=1) * twice
+        flat = ops.reshape(matrix, (-1, N_DIRECTIONS**2))
+        upper = ops.take(flat, self._rows * N_DIRECTIONS + self._columns, axis=1) * twice
         return ops.maximum(ops.matmul(upper, ops.transpose(outer)), 0.0)
 
 
@@ -365,6 +399,7 @@ def build_unrolled(config: NetworkConfig) -> Unrolled:
         config.n_coarse,
         config.n_layers,
         config.n_hidden,
+        config.n_last,
         config.n_state,
         name="convdip",
     )
