@@ -59,6 +59,21 @@ def test_it_is_positive_whatever_was_seen():
     assert np.linalg.eigvalsh(baseline.covariance(model)).min() > 0
 
 
+def test_what_faded_counts_for_its_share():
+    early, late = covariances()
+    baseline = Baseline(12, SFREQ_HZ, 100)
+    baseline.add(rest(early, 10_000, 6), np.ones(12, bool))
+    states = [baseline.is_complete]
+    baseline.fade(0.25)
+    states.append(baseline.is_complete)
+    baseline.add(rest(late, 10_000, 7), np.ones(12, bool))
+    assert [*states, baseline.is_complete] == [True, False, True]
+    model = np.eye(12)
+    mixed = 0.2 * early + 0.8 * late
+    expected = 0.9 * mixed * 12 / np.trace(mixed) + 0.1 * model
+    np.testing.assert_allclose(baseline.covariance(model), expected, atol=0.05 * expected.max())
+
+
 def test_a_short_baseline_is_refused():
     with pytest.raises(ConfigError, match="or more of EEG at rest"):
         Baseline(31, SFREQ_HZ, 2)
@@ -118,6 +133,56 @@ def test_artefacts_are_no_baseline(any_cap, any_cap_network):
     time.sleep(0.5)
     imager(eeg_uv[:1])
     assert imager.noise == "model"
+
+
+def test_a_renewed_baseline_follows_the_eeg(any_cap, any_cap_network):
+    head = any_cap.head
+    imager = Imager(
+        head.channels,
+        "uV",
+        sfreq_hz=SFREQ_HZ,
+        filters=NO_FILTER,
+        keep=True,
+        baseline_s=5,
+        renew_s=5,
+        model=any_cap,
+        network=any_cap_network,
+    )
+    rng = np.random.default_rng(6)
+    matrices = []
+    for dipole in (1500, 1500, 3000, 3000):  # what is rest changes half-way
+        topography = head.lead_field[:, dipole] / np.abs(head.lead_field[:, dipole]).max()
+        course = 5 * rng.standard_normal((500, 1))
+        eeg_uv = 2 * background_eeg(head, 500, SFREQ_HZ, rng) + course * topography
+        imager(eeg_uv)
+        deadline = time.monotonic() + 10
+        while imager.n_baselines == len(matrices):
+            assert time.monotonic() < deadline
+            imager(eeg_uv[:1])
+            time.sleep(0.01)
+        matrices.append(imager.preparation.operator.matrix[:, :30])
+    assert imager.n_baselines == 4
+    seen = [
+        [np.linalg.norm(head.lead_field[:, dipole] @ matrix) for matrix in matrices]
+        for dipole in (1500, 3000)
+    ]
+    # What became rest is damped, and what is no longer is seen again.
+    assert seen[0][3] > 1.2 * seen[0][1]
+    assert seen[1][3] < seen[1][1] / 1.2
+
+
+@pytest.mark.parametrize("renew_s", [1.0, 4.9])
+def test_a_renewal_shorter_than_its_baseline_is_refused(any_cap, any_cap_network, renew_s):
+    with pytest.raises(ConfigError, match="at least the 5 s of `baseline`"):
+        Imager(
+            any_cap.head.channels,
+            "uV",
+            sfreq_hz=SFREQ_HZ,
+            baseline_s=5,
+            renew_s=renew_s,
+            model=any_cap,
+            network=any_cap_network,
+        )
 
 
 def test_models_of_one_noise_take_none(shipped):

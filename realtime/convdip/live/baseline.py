@@ -41,12 +41,20 @@ class Baseline:
         self._n_wanted = round(seconds * sfreq_hz)
         self._sums = np.zeros((n_electrodes, n_electrodes))
         self._counts = np.zeros((n_electrodes, n_electrodes))
-        self._n_seen = 0
+        self._n_seen = 0.0
+        self._n_new = 0
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is as much EEG as there should be."""
-        return self._n_seen >= self._n_wanted
+        """Whether there is as much EEG as there should be, since the beginning or `fade`."""
+        return self._n_new >= self._n_wanted
+
+    def fade(self, share: float) -> None:
+        """Let what was seen so far count only for a share of what it did, and gather again."""
+        self._sums *= share
+        self._counts *= share
+        self._n_seen *= share
+        self._n_new = 0
 
     def add(self, eeg: NDArray[np.floating], is_good: NDArray[np.bool_]) -> None:
         """Add samples without artefacts.
@@ -61,6 +69,7 @@ class Baseline:
         self._sums += good.T @ good
         self._counts += len(eeg) * np.outer(is_good, is_good)
         self._n_seen += len(eeg)
+        self._n_new += len(eeg)
 
     def covariance(self, model: Matrix) -> Matrix:
         """Return the covariance of the noise, of the model's trace.

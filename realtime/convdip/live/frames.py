@@ -52,7 +52,7 @@ def frames(
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``wait_s``.
+        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``wait_s``.
 
     Yields
     ------
@@ -157,6 +157,7 @@ class Frames:
             keep=settings.keep,
             window_s=settings.window,
             baseline_s=settings.baseline,
+            renew_s=settings.renew,
             model=self._bundle,
             network=self._network,
             clock=pylsl.local_clock,
@@ -168,7 +169,7 @@ class Frames:
         self.health = Health(stream.sfreq_hz, pylsl.local_clock())
         assert self.imager.preparation is not None
         self._watch = Watch(self.imager.preparation, self.health)
-        self._noise = self.imager.noise
+        self._n_baselines = 0
         return True
 
     def close(self) -> None:
@@ -228,14 +229,18 @@ class Frames:
             self.say(Event.GAP, text, pylsl.local_clock(), logging.WARNING, missing=missing)
 
     def _tell_noise(self) -> None:
-        """Say once that the noise is the person's own from now on."""
-        if self.imager.noise == self._noise:
+        """Say that the noise is the person's own from now on, or was renewed."""
+        n_baselines = self.imager.n_baselines
+        if n_baselines == self._n_baselines:
             return
-        self._noise = self.imager.noise
+        self._n_baselines = n_baselines
         seconds = self._settings.baseline
         text = f"the noise of {seconds:g} s of baseline is used from now on"
-        facts = {"noise": self._noise, "seconds": seconds}
-        self.say(Event.OPERATOR, text, pylsl.local_clock(), logging.WARNING, **facts)
+        if n_baselines > 1:
+            text = f"the noise was renewed from {seconds:g} s more of EEG"
+        facts = {"noise": self.imager.noise, "seconds": seconds, "number": n_baselines}
+        level = logging.WARNING if n_baselines == 1 else logging.INFO
+        self.say(Event.OPERATOR, text, pylsl.local_clock(), level, **facts)
 
     def _continued(self, chunk: EegChunk) -> Iterator[EegChunk]:
         """Yield a chunk cut at its gaps: a filter does not go on over one."""

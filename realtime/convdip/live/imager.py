@@ -71,6 +71,8 @@ class Imager:
     baseline_s : float, optional
         Of a signal, with a model for any cap: take the noise from so much of the EEG, without
         artefacts, from its beginning.
+    renew_s : float, optional
+        With a baseline: let the noise follow the EEG with this time constant from then on.
     model : str, Path or Bundle
         A bundle, its folder, or the name of a shipped one.
     network : Network, optional
@@ -90,8 +92,8 @@ class Imager:
         Filters, electrodes and whether they can bear an image; None without ``sfreq_hz``.
     window : Window or None
         The last moments; None without ``window_s``.
-    noise : str
-        Where the covariance of the noise comes from: ``model``, or ``baseline`` once there is one.
+    n_baselines : int
+        How often the noise was taken from the EEG.
 
     Raises
     ------
@@ -125,6 +127,7 @@ class Imager:
         keep: bool = False,
         window_s: float | None = None,
         baseline_s: float | None = None,
+        renew_s: float | None = None,
         model: str | Path | Bundle = DEFAULT_MODEL,
         network: Network | None = None,
         provider: Provider = "auto",
@@ -144,13 +147,15 @@ class Imager:
         of_cap = operators(head, self.montage, self.network.takes, self.network.cortex)
         self._n_inputs = self.network.n_inputs
         self._n_channels = len(labels)
-        self.preparation, self.window, self._renewal, self.noise = None, None, None, "model"
+        self.preparation, self.window, self._renewal, self.n_baselines = None, None, None, 0
         of_signal = filters != USUAL or bad or keep
         if sfreq_hz is None and (of_signal or window_s is not None or baseline_s is not None):
             raise ConfigError(
                 "`filters`, `bad`, `keep`, `window_s` and `baseline_s` are for a signal: expected "
                 "its `sfreq_hz` beside them"
             )
+        if renew_s is not None and baseline_s is None:
+            raise ConfigError("`renew` without `baseline`: expected how long a baseline takes")
         if sfreq_hz is not None:
             _check_named(bad, self.montage)
             self.preparation = Preparation(
@@ -167,7 +172,7 @@ class Imager:
                 self.window = Window(self.network, n_electrodes, sfreq_hz, window_s)
                 self._n_restarts = self.preparation.n_restarts
             if baseline_s is not None:
-                self._renewal = Renewal(of_cap, sfreq_hz, baseline_s)
+                self._renewal = Renewal(of_cap, sfreq_hz, baseline_s, renew_s)
             return
         used = self.montage.channels
         # A slice makes no copy, an index does.
@@ -224,6 +229,11 @@ class Imager:
             began_s = self._clock()
         return frames[0] if len(frames) == 1 else joined(frames, self._n_dipoles)
 
+    @property
+    def noise(self) -> str:
+        """Where the covariance of the noise comes from: ``model`` or ``baseline``."""
+        return "baseline" if self.n_baselines else "model"
+
     def _look_back(self, stretch: Stretch) -> None:
         """Add a stretch to the window, or begin it anew where there is nothing to image."""
         assert self.window is not None
@@ -244,7 +254,9 @@ class Imager:
         operators = self._renewal.made()
         if operators is not None:
             self.preparation.use(operators)
-            self._renewal, self.noise = None, "baseline"
+            self.n_baselines += 1
+            if self._renewal.is_finished:
+                self._renewal = None
 
     def _plausible(self, frame: Frame) -> Frame:
         """Take back rows with moments that no brain has: a unit or an electrode is wrong."""

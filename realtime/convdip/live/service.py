@@ -55,7 +55,8 @@ class Service:
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``wait_s``.
+        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``,
+        ``wait_s``.
 
     Raises
     ------

@@ -64,6 +64,9 @@ class Settings:
     baseline : float or None
         Take the noise from so many seconds of EEG without artefacts, from the start on: the person
         at rest. With a model for any cap; until then, and without it, the model's own noise.
+    renew : float or None
+        With a baseline: from then on let the noise follow the EEG, with this time constant in
+        seconds. What is active throughout becomes noise.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -86,6 +89,7 @@ class Settings:
     keep: bool = False
     window: float | None = None
     baseline: float | None = None
+    renew: float | None = None
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
