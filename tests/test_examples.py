@@ -85,3 +85,16 @@ def test_offline_recording(recording: Callable[[str], Path]) -> None:
     assert printed[0] == "interpolated: FT9, TP9, TP10, FT10"
     assert len(printed) == 1 + 61  # seconds of the recording
     assert all(LINE.search(line) for line in printed[1:])
+
+
+def test_feedback_bar(
+    amplifier: str, convdip: Callable[..., subprocess.Popen[str]], said: Callable[..., str]
+) -> None:
+    """It is suspended until the baseline is there, and then follows."""
+    options = ["--roi", "cuneus,insula", "--baseline", "5", "--band", "8", "12"]
+    convdip("run", "--input", amplifier, "--name", f"{amplifier}Lab", *options)
+    said(1, "output")
+    printed = example("feedback_bar.py", f"{amplifier}Lab", "--seconds", "12").splitlines()
+    assert printed[0].startswith("-- suspended")
+    bars = [line for line in printed if re.search(r" [01]\.\d\d ?★?$", line.rstrip())]
+    assert bars, printed

@@ -15,6 +15,11 @@ A stream on the network, imaged in this process::
     for frame in convdip.frames(input="MyAmplifier"):
         ...
 
+How active a region is, for a loop of one's own::
+
+    features = convdip.Features(head, [convdip.Feature("alpha", ("cuneus",))], sfreq_hz=500)
+    values, why = features(frame)
+
 The same, published over LSL as by ``convdip run``::
 
     with convdip.Service(input="MyAmplifier", name="Lab", on_frame=feedback) as service:
@@ -23,9 +28,10 @@ The same, published over LSL as by ``convdip run``::
 
 from convdip.bundle import Bundle, load_bundle
 from convdip.errors import ConvDipError
+from convdip.feedback.features import Feature, Features
+from convdip.frame import Flags, Frame
 from convdip.head import Head
 from convdip.live.conditioning import Filters
-from convdip.live.frame import Flags, Frame
 from convdip.live.frames import frames
 from convdip.live.imager import Imager
 from convdip.live.service import Service
@@ -34,6 +40,8 @@ from convdip.live.summary import Summary
 __all__ = [
     "Bundle",
     "ConvDipError",
+    "Feature",
+    "Features",
     "Filters",
     "Flags",
     "Frame",

@@ -21,16 +21,17 @@ MNI152_FROM_MNI305 = np.array(
 
 
 def mni_mm(place_m: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the MNI152 coordinates of a place on fsaverage's surfaces.
+    """Return the MNI152 coordinates of places on fsaverage's surfaces.
 
     Parameters
     ----------
-    place_m : ndarray, shape (3,)
+    place_m : ndarray, shape (…, 3)
         Surface RAS (MNI305), in metres.
 
     Returns
     -------
-    place_mm : ndarray, shape (3,)
+    place_mm : ndarray, shape (…, 3)
     """
-    moved: NDArray[np.float64] = MNI152_FROM_MNI305[:3] @ np.append(place_m.astype(float) * 1e3, 1)
+    turn, shift_mm = MNI152_FROM_MNI305[:3, :3], MNI152_FROM_MNI305[:3, 3]
+    moved: NDArray[np.float64] = place_m.astype(float) * 1e3 @ turn.T + shift_mm
     return moved

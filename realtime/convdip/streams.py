@@ -1,7 +1,8 @@
 """The LSL streams: names, types and metadata, written and read in one place.
 
-An EEG stream comes in; ``NAME-Sources``, ``NAME-Quality`` and ``NAME-Events`` go out, and the
-simulator adds ``NAME-Truth``, a replay ``NAME-Markers``. Descriptions follow the XDF conventions
+An EEG stream comes in; ``NAME-Sources``, ``NAME-Quality`` and ``NAME-Events`` go out, and where
+regions are asked for, ``NAME-ROI``, ``NAME-Features`` and ``NAME-Feedback``. The simulator adds
+``NAME-Truth``, a replay ``NAME-Markers``. Descriptions follow the XDF conventions
 (``channels/channel/{label, unit, type, location}``). docs/streams.md specifies them for others.
 """
 
@@ -23,6 +24,7 @@ from convdip.head import Head
 log = logging.getLogger(__name__)
 
 SOURCES_TYPE, POWER_TYPE = "SourceEstimate", "SourcePower"
+ROI_TYPE, FEATURES_TYPE, FEEDBACK_TYPE = "SourceROI", "SourceFeature", "Feedback"
 QUALITY_HZ = 10.0
 
 # From a sample's time stamp to the end of each stage's work on it; together they are its age.
@@ -49,6 +51,15 @@ QUALITY = {
     "invalid_reason": "code",
     "artefact": "code",
     "filter_delay": "ms",
+}
+
+# The channels of the feedback stream, and their units.
+FEEDBACK = {
+    "value": "ratio",
+    "valid": "boolean",
+    "above": "boolean",
+    "threshold": "ratio",
+    "reason": "code",
 }
 
 AS_STATED, NONE = "as stated", "none"
@@ -101,11 +112,17 @@ class Event(StrEnum):
     LEVEL = "level"
     NOTCH = "notch"
     OPERATOR = "operator"
+    REST = "rest"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
     STOP = "stop"
 
 
 def stream_name(
-    stem: str, which: Literal["Sources", "Power", "Quality", "Events", "Truth", "Markers"]
+    stem: str,
+    which: Literal[
+        "Sources", "Power", "ROI", "Features", "Feedback", "Quality", "Events", "Truth", "Markers"
+    ],
 ) -> str:
     """Return the name of one of the streams that share a stem.
 
@@ -487,6 +504,102 @@ def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
         provenance,
         tuple(int(number) for number in medial_wall if number.isdecimal()),
     )
+
+
+@dataclass(frozen=True)
+class FeatureChannel:
+    """A channel of ``NAME-ROI`` or ``NAME-Features``.
+
+    Attributes
+    ----------
+    label, unit, type : str
+    regions : str
+        What it is measured of.
+    delay_s : float
+        From a step of a source to half its effect, filters included.
+    location_mm : tuple of float or None
+        The middle of the region in MNI152 space, where it is one.
+    """
+
+    label: str
+    unit: str
+    type: str
+    regions: str
+    delay_s: float
+    location_mm: Place | None = None
+
+
+def features_info(
+    stem: str,
+    which: Literal["ROI", "Features"],
+    channels: Sequence[FeatureChannel],
+    sfreq_hz: float,
+    filtered: str,
+) -> pylsl.StreamInfo:
+    """Describe ``<stem>-ROI`` or ``<stem>-Features``.
+
+    Parameters
+    ----------
+    stem, which : str
+    channels : sequence of FeatureChannel
+    sfreq_hz : float
+    filtered : str
+        What was done to the EEG before imaging.
+    """
+    info = pylsl.StreamInfo(
+        stream_name(stem, which),
+        ROI_TYPE if which == "ROI" else FEATURES_TYPE,
+        len(channels),
+        sfreq_hz,
+        pylsl.cf_float32,
+        f"convdip-{stem}-{which.lower()}",
+    )
+    desc = info.desc()
+    described = desc.append_child("channels")
+    for channel in channels:
+        node = described.append_child("channel")
+        _append(
+            node,
+            label=channel.label,
+            unit=channel.unit,
+            type=channel.type,
+            regions=channel.regions,
+            delay_s=f"{channel.delay_s:.6g}",
+        )
+        if channel.location_mm is not None:
+            location = node.append_child("location")
+            for axis, mm in zip("XYZ", channel.location_mm, strict=True):
+                location.append_child_value(axis, f"{mm:.1f}")
+    _append(desc.append_child("provenance"), filter=filtered)
+    _append(desc.append_child("timing"), timestamp="of the last EEG sample in the window")
+    return info
+
+
+def feedback_info(stem: str, sfreq_hz: float, feature: str, delay_s: float) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Feedback``; irregular, since silence is told too."""
+    info = pylsl.StreamInfo(
+        stream_name(stem, "Feedback"),
+        FEEDBACK_TYPE,
+        len(FEEDBACK),
+        pylsl.IRREGULAR_RATE,
+        pylsl.cf_float32,
+        f"convdip-{stem}-feedback",
+    )
+    channels = info.desc().append_child("channels")
+    for label, unit in FEEDBACK.items():
+        _append(channels.append_child("channel"), label=label, unit=unit, type="feedback")
+    _append(info.desc().append_child("provenance"), feature=feature, input_rate_hz=f"{sfreq_hz:g}")
+    _append(
+        info.desc().append_child("timing"),
+        timestamp="of the last EEG sample in the window; where none comes, of the moment",
+        delay_s=f"{delay_s:.6g}",
+    )
+    return info
+
+
+def read_feedback(row: Sequence[float]) -> dict[str, float]:
+    """Return a sample of the feedback stream, by the channels' labels."""
+    return dict(zip(FEEDBACK, map(float, row), strict=True))
 
 
 def quality_info(stem: str, input_name: str) -> pylsl.StreamInfo:

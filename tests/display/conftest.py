@@ -10,8 +10,8 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.bundle import Bundle
+from convdip.frame import Frame, StageTimes
 from convdip.live.events import EventOutlet
-from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health
 from convdip.live.network import Network
 from convdip.live.outlet import SourceOutlet, provenance_of

@@ -23,7 +23,7 @@ if not has_screen():
 from convdip.display.feed import Feed
 from convdip.display.keys import key_map
 from convdip.display.window import Window
-from convdip.live.frame import Artefact
+from convdip.frame import Artefact
 from convdip.streams import Event
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtGui import QKeySequence, QShortcut

@@ -71,6 +71,8 @@ def test_the_public_names():
     assert convdip.__all__ == [
         "Bundle",
         "ConvDipError",
+        "Feature",
+        "Features",
         "Filters",
         "Flags",
         "Frame",

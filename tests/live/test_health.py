@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from convdip.frame import Frame, StageTimes
 from convdip.live.backlog import Backlog
-from convdip.live.frame import Frame, StageTimes
 from convdip.live.health import Health, status_line
 from convdip.live.latency import WINDOW, Latency
 from convdip.streams import STAGES

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from convdip import Filters, Imager
 from convdip.errors import ConfigError, MontageError
-from convdip.live.frame import Artefact, Invalid
+from convdip.frame import Artefact, Invalid
 from convdip.live.preparation import LEAST_COVERAGE
 from convdip.sources.recordings import read_recording
 from convdip.sources.simulator import simulate_session

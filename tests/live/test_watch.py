@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from convdip import Imager
-from convdip.live.frame import Artefact, EegChunk, Invalid
+from convdip.frame import Artefact, EegChunk, Invalid
 from convdip.live.health import Health
 from convdip.live.watch import Watch
 from convdip.sources.background import background_eeg

@@ -14,10 +14,10 @@ from convdip.check.report import About, Electrode, Findings, Ignored, Image, Rep
 from convdip.check.source import Recording, Stream
 from convdip.check.stamps import read_timing
 from convdip.check.watched import Watched, watch
+from convdip.frame import Artefact, Invalid
 from convdip.head import Head
 from convdip.live.channels import read_channels
 from convdip.live.conditioning import Filters
-from convdip.live.frame import Artefact, Invalid
 from convdip.live.labels import read_label
 from convdip.live.level import EEG_LEVEL_V
 from convdip.live.mains import amplitudes_v

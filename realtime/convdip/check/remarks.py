@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from convdip.check.accuracy import BEST_MM, CHANCE_MM
 from convdip.check.report import Electrode, Findings, Remark, Verdict
-from convdip.live.frame import Invalid
+from convdip.frame import Invalid
 from convdip.live.level import EEG_LEVEL_V
 from convdip.live.preparation import LEAST_COVERAGE
 from convdip.live.service import UNBELIEVABLE_MS

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.frame import Artefact, Invalid
 from convdip.live.electrodes import Finding
-from convdip.live.frame import Artefact, Invalid
 from convdip.live.preparation import Preparation
 
 Float = NDArray[np.float64]

@@ -34,7 +34,7 @@ from convdip.display.start_page import StartPage
 from convdip.display.status_bar import StatusBar
 from convdip.display.theme import THEMES
 from convdip.display.timing import Timing
-from convdip.live.frame import Artefact
+from convdip.frame import Artefact
 
 FRAME_MS = 33
 # Numbers and panels are updated every third frame.

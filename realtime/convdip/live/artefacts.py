@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.frame import Artefact
 from convdip.head import Head
 from convdip.live.conditioning import MAINS_HZ
-from convdip.live.frame import Artefact
 from convdip.live.mains import mains_waves
 
 Float = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 import pylsl
 
 from convdip.errors import StreamError
-from convdip.live.frame import EegChunk
+from convdip.frame import EegChunk
 from convdip.live.inlet import BUFFER_S, Inlet
 
 Overload = Literal["all", "latest"]

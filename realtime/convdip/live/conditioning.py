@@ -130,12 +130,17 @@ class Filters:
             sections.append(tf2sos(numerator, denominator))
         return np.concatenate(sections)
 
+    @property
+    def centre_hz(self) -> float | None:
+        """The middle of the band, as rhythms are counted; None without a band."""
+        return None if self.band_hz is None else float(np.sqrt(np.prod(self.band_hz)))
+
     def delay_s(self, sfreq_hz: float) -> float:
         """Return the group delay at the band's centre, or at 10 Hz without a band.
 
         From the definition, −dφ/dω, by the derivative of each section's polynomials.
         """
-        centre_hz = USUAL_HZ if self.band_hz is None else float(np.sqrt(np.prod(self.band_hz)))
+        centre_hz = self.centre_hz or USUAL_HZ
         z = np.exp(-2j * np.pi * centre_hz / sfreq_hz)  # z⁻¹
         powers, n = z ** np.arange(3), np.arange(3)
         delay = 0.0

@@ -14,10 +14,11 @@ import pylsl
 
 from convdip.bundle import ONE_POLARITY, load_bundle
 from convdip.errors import StreamError
+from convdip.feedback.regions import find_regions
+from convdip.frame import EegChunk, Frame
 from convdip.live.backlog import Backlog
 from convdip.live.channels import read_channels
 from convdip.live.events import Say, log_event
-from convdip.live.frame import EegChunk, Frame
 from convdip.live.health import Health
 from convdip.live.imager import Imager
 from convdip.live.inlet import BUFFER_S, Inlet
@@ -52,7 +53,8 @@ def frames(
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``wait_s``.
+        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``wait_s``. Those of
+        feedback change nothing here: see `Features`.
 
     Yields
     ------
@@ -121,6 +123,7 @@ class Frames:
         importlib.import_module("scipy.signal")
         self._bundle = bundle = load_bundle(settings.model)
         self._network = network = open_network(bundle, settings.provider, settings.precision)
+        find_regions(bundle.head, settings.regions)  # a slip is told before a stream is looked for
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
         if bundle.polarity == "positive":
             log.warning("model %s %s", bundle.name, ONE_POLARITY)
@@ -148,6 +151,8 @@ class Frames:
             inverted=settings.invert,
         )
         self.channels = None if channels is None else str(channels)
+        # Of a model for one cap, they are what regions are measured with alone.
+        is_for_imager = self._bundle.takes_any_cap or not settings.regions
         self.imager = Imager(
             stream.labels,
             montage=montage,
@@ -155,8 +160,8 @@ class Frames:
             filters=settings.filters,
             bad=settings.bad_electrodes,
             keep=settings.keep,
-            window_s=settings.window,
-            baseline_s=settings.baseline,
+            window_s=settings.window if is_for_imager else None,
+            baseline_s=settings.baseline if is_for_imager else None,
             renew_s=settings.renew,
             model=self._bundle,
             network=self._network,

@@ -7,8 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.frame import Artefact, Frame, Invalid
 from convdip.live.backlog import MAX_BATCH, Backlog
-from convdip.live.frame import Artefact, Frame, Invalid
 from convdip.live.gaps import GapDetector
 from convdip.live.latency import Latency
 from convdip.live.summary import Summary

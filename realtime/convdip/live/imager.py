@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import ConfigError, MontageError
+from convdip.frame import Artefact, Flags, Frame, Invalid, StageTimes, joined
 from convdip.live.channels import Channels
 from convdip.live.conditioning import Filters
-from convdip.live.frame import Artefact, Flags, Frame, Invalid, StageTimes, joined
 from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.operator import Operator, operators

@@ -13,11 +13,11 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from convdip.errors import StreamError
-from convdip.live.frame import EegChunk
+from convdip.frame import EegChunk
 from convdip.streams import read_eeg
 
 # The longest block in liblsl: within it a stop is noticed and the health reported.
-PULL_TIMEOUT_S = 0.1
+PULL_TIMEOUT_S = 0.04
 # How much an inlet buffers. liblsl's default, 360 s, is minutes of stale data.
 BUFFER_S = 5
 OPEN_TIMEOUT_S = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convdip.live.frame import Frame
+from convdip.frame import Frame
 from convdip.streams import AGE, PERCENTILES, STAGES
 
 WINDOW = 4096

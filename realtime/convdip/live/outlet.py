@@ -5,8 +5,8 @@ from __future__ import annotations
 import pylsl
 
 from convdip.bundle import Bundle
+from convdip.frame import Frame
 from convdip.head import Head
-from convdip.live.frame import Frame
 from convdip.live.network import Network
 from convdip.live.window import Window
 from convdip.streams import EegDescription, Provenance, power_info, sources_info

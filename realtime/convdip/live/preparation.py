@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.frame import Artefact, Invalid
 from convdip.head import Head
 from convdip.live.artefacts import ArtefactFinder
 from convdip.live.conditioning import MAINS_HZ, Conditioner, Filters, is_voltage
 from convdip.live.coverage import ScalpField
 from convdip.live.electrodes import Electrodes, Finding
-from convdip.live.frame import Artefact, Invalid
 from convdip.live.mains import mains_hz
 from convdip.live.montage import Montage
 from convdip.live.operator import OneCap, Operator, Operators

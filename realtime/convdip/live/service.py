@@ -13,8 +13,9 @@ from typing import Any, Self
 import pylsl
 
 from convdip.errors import StreamError
+from convdip.frame import Frame
 from convdip.live.events import EventOutlet
-from convdip.live.frame import Frame
+from convdip.live.feedback import FeedbackOutlets
 from convdip.live.frames import Frames
 from convdip.live.health import Health
 from convdip.live.outlet import PowerOutlet, SourceOutlet, provenance_of
@@ -55,8 +56,8 @@ class Service:
     **settings
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``,
-        ``wait_s``.
+        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``roi``, ``measure``,
+        ``toward``, ``threshold``, ``wait_s``.
 
     Raises
     ------
@@ -134,6 +135,11 @@ class Service:
         self._quality = QualityOutlet(name, stream.name)
         self._events = EventOutlet(name)
         self._frames.say = self._events.say
+        self._feedback = None
+        if self._settings.regions:
+            self._feedback = FeedbackOutlets(
+                self._settings, bundle.head, stream.sfreq_hz, provenance, self._events.say
+            )
         self._is_open = True
         log.info("output %s", stream_name(name, "Sources"))
         return True
@@ -147,9 +153,22 @@ class Service:
                 health.published(frame, clock())
                 if self._on_frame is not None:
                     self._on_frame(frame)
+                if self._feedback is not None:
+                    self._feedback.push(frame, clock(), is_noise_known=self._is_noise_known)
                 if self._power is not None:
                     self._power.push_if_due(frame, clock())
+            elif self._feedback is not None:
+                self._feedback.push_silence(clock())
             self._report(health)
+
+    @property
+    def _is_noise_known(self) -> bool:
+        imager = self._frames.imager
+        return (
+            self._settings.baseline is None
+            or imager.noise == "baseline"
+            or not (imager.bundle.takes_any_cap)
+        )
 
     def __enter__(self) -> Self:
         if self.open():
@@ -176,7 +195,7 @@ class Service:
         """Take the published streams off the network; once the service has stopped."""
         if self._is_open:
             self._frames.close()
-            del self._outlet, self._quality, self._events
+            del self._outlet, self._power, self._feedback, self._quality, self._events
 
     def stop(self) -> None:
         """Tell the service to stop; it does within a tenth of a second. From any thread."""

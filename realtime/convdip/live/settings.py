@@ -8,6 +8,8 @@ from typing import Literal
 
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError
+from convdip.feedback.features import Measure
+from convdip.feedback.value import THRESHOLD, Feeder, Toward
 from convdip.live.backlog import Overload
 from convdip.live.channels import read_channels
 from convdip.live.conditioning import HIGH_PASS_HZ, Filters
@@ -59,14 +61,25 @@ class Settings:
     keep : bool
         Leave out no other electrode by itself; only report which are bad.
     window : float or None
-        Length in seconds of a window whose power is published beside the samples, as NAME-Power;
-        with a model for any cap.
+        Length in seconds of a window whose power is published beside the samples, as NAME-Power,
+        with a model for any cap; with regions, the time over which they are measured (0.25 s).
     baseline : float or None
-        Take the noise from so many seconds of EEG without artefacts, from the start on: the person
-        at rest. With a model for any cap; until then, and without it, the model's own noise.
+        The person at rest: so many seconds of EEG without artefacts, from the start on. A model for
+        any cap takes the noise from them; until then, and without them, it is the model's own. With
+        regions, as many tell what is usual, once the noise is known.
     renew : float or None
         With a baseline: from then on let the noise follow the EEG, with this time constant in
         seconds. What is active throughout becomes noise.
+    roi : str or sequence of str
+        Regions of the cortex, by comma, taken as one: how active they are is published as
+        NAME-Features and NAME-Feedback, and that of every region as NAME-ROI. Each a region of the
+        Desikan–Killiany atlas, such as cuneus or cuneus-lh, or a sphere, 'mni:X Y Z R'.
+    measure : 'power', 'amplitude' or 'moment'
+        What of them is measured.
+    toward : 'up' or 'down'
+        Which way feedback rewards.
+    threshold : float
+        From which feedback on it is a success: 0.8 is above four fifths of the baseline.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -90,6 +103,10 @@ class Settings:
     window: float | None = None
     baseline: float | None = None
     renew: float | None = None
+    roi: str | Sequence[str] = ()
+    measure: Measure = "power"
+    toward: Toward = "up"
+    threshold: float = THRESHOLD
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -105,6 +122,12 @@ class Settings:
                 f"{BUFFER_S}, the length of the inlet's buffer"
             )
         _ = self.filters
+        Feeder(self.toward, self.threshold)
+        if not self.regions:
+            given = {"measure": "power", "toward": "up", "threshold": THRESHOLD}
+            for name, usual in given.items():
+                if getattr(self, name) != usual:
+                    raise ConfigError(f"`{name}` without `roi`: expected regions to measure")
         if not self.wait_s > 0:
             raise ConfigError(f"`wait_s` is {self.wait_s:g}: expected a number above 0")
 
@@ -133,5 +156,15 @@ class Settings:
     @property
     def bad_electrodes(self) -> tuple[str, ...]:
         """The electrodes to leave out, as the user named them."""
-        listed = self.bad.split(",") if isinstance(self.bad, str) else self.bad
-        return tuple(name.strip() for name in listed if name.strip())
+        return _listed(self.bad)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions to be measured, as the user named them."""
+        return _listed(self.roi)
+
+
+def _listed(said: str | Sequence[str]) -> tuple[str, ...]:
+    """Return what was named, by comma or one by one."""
+    names = said.split(",") if isinstance(said, str) else said
+    return tuple(name.strip() for name in names if name.strip())

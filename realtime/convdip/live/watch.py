@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from convdip.frame import EegChunk, Flags, Frame, Invalid
 from convdip.live.electrodes import Finding
 from convdip.live.events import Say
-from convdip.live.frame import EegChunk, Flags, Frame, Invalid
 from convdip.live.health import Health
 from convdip.live.level import LevelCheck
 from convdip.live.preparation import Preparation

@@ -1,0 +1,1 @@
+"""What a loop consumes: regions, their features, a baseline, and one value to trust."""

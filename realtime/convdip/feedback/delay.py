@@ -1,0 +1,50 @@
+"""How long after a source its feature follows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.feedback.features import Feature
+
+SETTLED_S, N_PHASES = 8.0, 8
+
+
+def half_way_s(
+    feature: Feature,
+    sections: NDArray[np.float64],
+    centre_hz: float | None,
+    group_delay_s: float,
+    sfreq_hz: float,
+) -> float:
+    """Return how long after a step of a source a feature is half-way.
+
+    Of power and amplitude, a rhythm in the middle of the band begins at once: what its power is
+    after the filter and over the window, in the mean over phases. Otherwise, the filter's group
+    delay and half the window.
+
+    Parameters
+    ----------
+    feature : Feature
+    sections : ndarray, shape (n_sections, 6)
+        Of the filter before imaging.
+    centre_hz : float or None
+        The middle of its band; None where it has none.
+    group_delay_s : float
+    sfreq_hz : float
+    """
+    length = max(1, round(feature.window_s * sfreq_hz))
+    if centre_hz is None or feature.measure == "moment":
+        return group_delay_s + length / (2 * sfreq_hz)
+    from scipy.signal import sosfilt
+
+    n = round((SETTLED_S + 2 * feature.window_s) * sfreq_hz)
+    phases = np.linspace(0, np.pi, N_PHASES, endpoint=False)[:, None]
+    rhythm = np.sin(2 * np.pi * centre_hz * np.arange(n) / sfreq_hz + phases)
+    power = np.square(sosfilt(sections, rhythm)).mean(axis=0)
+    sums = np.cumsum(np.concatenate([np.zeros(length), power]))
+    window = sums[length:] - sums[:-length]
+    # An amplitude is half-way where its power is at a quarter.
+    share = 0.25 if feature.measure == "amplitude" else 0.5
+    settled = window[-round(2 * sfreq_hz) :].mean()
+    return float(np.flatnonzero(window > share * settled)[0] / sfreq_hz)

@@ -1,0 +1,85 @@
+"""What features are at rest: their middle and spread, and where a value lies among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convdip.errors import ConfigError
+
+Float = NDArray[np.float64]
+
+SHORTEST_S = 5.0
+# Of a Gaussian, the median absolute deviation times this is the standard deviation.
+OF_GAUSSIAN = 1.4826
+TINY = 1e-30
+
+
+class Rest:
+    """Gathers features at rest, then says how far from rest they are.
+
+    Power and amplitude are compared by their logarithms, moments as they are. Middle and spread are
+    median and median absolute deviation: what happens now and then at rest changes neither.
+
+    Parameters
+    ----------
+    measures : sequence of {'power', 'amplitude', 'moment'}
+        Of the features.
+    n_samples : int
+        How many are gathered.
+
+    Attributes
+    ----------
+    median, spread : ndarray, shape (n_features,)
+        Once complete; the spread as a standard deviation.
+    """
+
+    def __init__(
+        self, measures: Sequence[Literal["power", "amplitude", "moment"]], n_samples: int
+    ) -> None:
+        self._is_log = np.array([measure != "moment" for measure in measures])
+        self._left, self._seen = n_samples, list[Float]()
+        self.median = self.spread = np.full(len(measures), np.nan)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has seen enough."""
+        return self._left <= 0
+
+    def add(self, values: Float) -> None:
+        """Add features of samples, shape (n_times, n_features); rows with NaN do not count."""
+        if self.is_complete:
+            return
+        rows = self._scaled(values[np.isfinite(values).all(axis=1)])[: self._left]
+        self._seen.append(rows)
+        self._left -= len(rows)
+        if self._left <= 0:
+            seen = np.concatenate(self._seen)
+            self._seen.clear()
+            self.median = np.median(seen, axis=0)
+            self.spread = OF_GAUSSIAN * np.median(np.abs(seen - self.median), axis=0) + TINY
+
+    def z(self, values: Float) -> Float:
+        """Return how many standard deviations above rest features are; NaN until complete."""
+        return np.asarray((self._scaled(values) - self.median) / self.spread)
+
+    def _scaled(self, values: Float) -> Float:
+        return np.where(self._is_log, np.log(np.maximum(values, TINY)), values)
+
+
+def n_rest(seconds: float, sfreq_hz: float) -> int:
+    """Return the samples of a baseline.
+
+    Raises
+    ------
+    ConfigError
+        If it is too short to say anything.
+    """
+    if not seconds >= SHORTEST_S:
+        raise ConfigError(
+            f"`baseline` is {seconds:g} s: expected {SHORTEST_S:g} s or more of EEG at rest"
+        )
+    return round(seconds * sfreq_hz)
