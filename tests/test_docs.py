@@ -169,7 +169,7 @@ def test_streams_are_listed(convdip: Callable[..., subprocess.Popen[str]]) -> No
     assert listing.returncode == 0
 
 
-def test_json_and_toml_are_what_they_seem() -> None:
+def test_json_and_toml_are_what_they_seem(tmp_path: Path) -> None:
     blocks = [
         block for page in PAGES for kind in ("json", "toml") for block in snippets(page, kind)
     ]
@@ -178,7 +178,10 @@ def test_json_and_toml_are_what_they_seem() -> None:
         if block.language == "json":
             json.loads(block.code)
         else:
-            Settings(**tomllib.loads(block.code)["run"])
+            path = tmp_path / "lab.toml"
+            path.write_text(block.code, encoding="utf-8")
+            tables = tomllib.loads(block.code)
+            Settings(**tables["run"], features=path if "feature" in tables else None)
 
 
 def slugs(page: Path) -> set[str]:

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -246,7 +246,8 @@ def run(
             log.warning("%s", error)
             window = None
 
-    service = Service(on_status=on_status, **asdict(settings))
+    given = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    service = Service(on_status=on_status, **given)
     call_on_signal(service.stop)
     with display_beside(settings) if display else nullcontext() as beside:
         window = beside
@@ -474,8 +475,10 @@ def _launch(
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     quiet_lsl()
     if config is not None:
-        _check_settings(config)
+        has_features = _check_settings(config)
         app.config = (Toml(config, must_exist=True),)
+        if has_features and tokens[:1] == ("run",) and "--features" not in tokens:
+            tokens = (*tokens, "--features", str(config))
     return app(tokens)
 
 
@@ -484,20 +487,25 @@ def _rare_status() -> Callable[[str], None]:
     return status_printer(period_s=0.0 if sys.stderr.isatty() else 60.0)
 
 
-def _check_settings(path: Path) -> None:
-    """Refuse a settings file with anything in it that no command would read."""
+def _check_settings(path: Path) -> bool:
+    """Refuse a settings file with anything in it that no command would read.
+
+    Returns whether there are features in it.
+    """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"no settings at {path}: {error.strerror}") from None
     except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    has_features = tables.pop("feature", None) is not None
     unknown = [key for key in tables if key not in set(app)]
     if unknown:
         raise ConfigError(
             f"{path}: {unknown[0]!r} is not a command: expected a table such as [run] with the "
             "settings in it"
         )
+    return has_features
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from convdip.errors import BundleError
 from convdip.head import Head
+from convdip.mni import TEMPLATES
 
 DEFAULT_MODEL = "convdip-fsaverage31"
 Polarity = Literal["both", "positive"]
@@ -50,6 +51,14 @@ class Bundle:
     head: Head
     card: dict[str, Any]
     int8: bytes | None = None
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the head is the template, whose coordinates are those of MNI space."""
+        try:
+            return self.card["config"]["head"]["subject"] in TEMPLATES
+        except (KeyError, TypeError):
+            return False
 
     @property
     def takes_any_cap(self) -> bool:

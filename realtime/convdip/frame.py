@@ -122,6 +122,8 @@ class Frame:
         Those of the EEG samples, unchanged; NaN where none were given.
     stages : StageTimes
     flags : Flags
+    bands : tuple of ndarray, shape (n_times, n_dipoles)
+        The moments of the same samples in other bands, where those were asked for.
     """
 
     moments_nam: NDArray[np.float32]
@@ -129,6 +131,7 @@ class Frame:
     timestamps: NDArray[np.float64]
     stages: StageTimes
     flags: Flags = ALL_WELL
+    bands: tuple[NDArray[np.float32], ...] = ()
 
 
 def joined(frames: Sequence[Frame], n_dipoles: int) -> Frame:
@@ -148,4 +151,5 @@ def joined(frames: Sequence[Frame], n_dipoles: int) -> Frame:
         np.concatenate([frame.timestamps for frame in frames]),
         StageTimes(first.began_s, last.prepared_s, last.inferred_s, last.scaled_s),
         Flags(invalid=invalid),
+        tuple(map(np.concatenate, zip(*(frame.bands for frame in frames), strict=True))),
     )

@@ -519,6 +519,8 @@ class FeatureChannel:
         From a step of a source to half its effect, filters included.
     location_mm : tuple of float or None
         The middle of the region in MNI152 space, where it is one.
+    filter : str
+        What was done to the EEG before imaging, where a band is its own.
     """
 
     label: str
@@ -527,6 +529,7 @@ class FeatureChannel:
     regions: str
     delay_s: float
     location_mm: Place | None = None
+    filter: str = ""
 
 
 def features_info(
@@ -566,6 +569,8 @@ def features_info(
             regions=channel.regions,
             delay_s=f"{channel.delay_s:.6g}",
         )
+        if channel.filter:
+            node.append_child_value("filter", channel.filter)
         if channel.location_mm is not None:
             location = node.append_child("location")
             for axis, mm in zip("XYZ", channel.location_mm, strict=True):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from convdip import Feature, Features, Filters
 from convdip.errors import ConfigError
-from convdip.feedback.delay import half_way_s
 from convdip.feedback.features import Suspended
 from convdip.feedback.regions import atlas_regions, find_regions
 from convdip.frame import Artefact, Flags, Frame, Invalid, StageTimes
 from convdip.live.conditioning import Conditioner
+from convdip.live.delay import half_way_s
 from convdip.mni import mni_mm
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,9 +89,7 @@ def test_a_step_of_a_rhythm_is_half_way_after_the_stated_delay(shipped, band_hz,
     feature = Feature("a", ("cuneus",), measure, 0.25)
     filters = Filters(band_hz=band_hz)
     assert filters.centre_hz is not None
-    stated_s = half_way_s(
-        feature, filters.sections(sfreq_hz), filters.centre_hz, filters.delay_s(sfreq_hz), sfreq_hz
-    )
+    stated_s = half_way_s(feature, filters, sfreq_hz)
     courses = []
     for phase in np.linspace(0, np.pi, 8, endpoint=False):
         course = np.zeros((n + 1000, 1))

@@ -8,7 +8,7 @@ from convdip.feedback.rest import Rest, n_rest
 
 def test_it_is_the_distance_from_the_middle_in_standard_deviations():
     rng = np.random.default_rng(0)
-    rest = Rest(["power", "moment"], 20_000)
+    rest = Rest(["log", "linear"], 20_000)
     power, moment = (
         np.exp(2 + 0.5 * rng.standard_normal(20_000)),
         -3 + 2 * rng.standard_normal(20_000),
@@ -27,7 +27,7 @@ def test_what_happens_now_and_then_changes_little():
     calm = np.exp(rng.standard_normal((1000, 1)))
     burst = calm.copy()
     burst[::10] *= 1e6
-    calm_rest, burst_rest = Rest(["power"], 1000), Rest(["power"], 1000)
+    calm_rest, burst_rest = Rest(["log"], 1000), Rest(["log"], 1000)
     calm_rest.add(calm)
     burst_rest.add(burst)
     assert abs(burst_rest.median - calm_rest.median) < 0.2
@@ -35,7 +35,7 @@ def test_what_happens_now_and_then_changes_little():
 
 
 def test_rows_without_a_value_do_not_count():
-    rest = Rest(["power"], 10)
+    rest = Rest(["log"], 10)
     rest.add(np.full((50, 1), np.nan))
     states = [rest.is_complete]
     rest.add(np.ones((10, 1)))
@@ -46,7 +46,7 @@ def test_rows_without_a_value_do_not_count():
 
 
 def test_a_baseline_without_spread_gives_no_nan():
-    rest = Rest(["power"], 10)
+    rest = Rest(["log"], 10)
     rest.add(np.ones((10, 1)))
     assert np.isfinite(rest.z(np.array([[1.0], [0.0], [2.0]]))).all()
 
@@ -55,3 +55,42 @@ def test_a_short_one_is_refused():
     assert n_rest(60, 500) == 30_000
     with pytest.raises(ConfigError, match="or more of EEG at rest"):
         n_rest(1, 500)
+
+
+def test_what_was_kept_is_taken_up(tmp_path):
+    rest, path = Rest(["log", "linear"], 50), tmp_path / "rest.json"
+    rest.add(np.abs(np.random.default_rng(2).standard_normal((50, 2))) + 1)
+    rest.save(path, "alpha of cuneus")
+    again = Rest(["log", "linear"], 50)
+    again.load(path, "alpha of cuneus")
+    some = np.array([[2.0, 3.0]])
+    np.testing.assert_allclose(again.z(some), rest.z(some))
+    assert again.is_complete
+    with pytest.raises(ConfigError, match="is of alpha of cuneus: expected beta"):
+        Rest(["log", "linear"], 50).load(path, "beta of cuneus")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        "null",
+        '{"of": "a", "median": "x", "spread": [1, 2]}',
+        '{"of": "a", "median": [1], "spread": [1]}',
+        '{"of": "a", "median": [1, NaN], "spread": [1, 2]}',
+        '{"of": "a", "median": [1, 2], "spread": [1, 0]}',
+        '{"of": "a", "median": [1, 2], "spread": {"b": 1}}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_baseline_is_refused(tmp_path, text):
+    path = tmp_path / "rest.json"
+    path.write_text(text)
+    rest = Rest(["log", "linear"], 50)
+    with pytest.raises(ConfigError, match="baseline"):
+        rest.load(path, "a")
+    assert not rest.is_complete
+    with pytest.raises(ConfigError, match="cannot be read"):
+        rest.load(tmp_path, "a")

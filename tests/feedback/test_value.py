@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from convdip.errors import ConfigError
 from convdip.feedback.value import Feeder
@@ -42,3 +43,25 @@ def test_without_a_number_there_is_neither_value_nor_success():
 def test_a_threshold_that_cannot_be_is_refused(threshold):
     with pytest.raises(ConfigError, match="`threshold`"):
         Feeder("up", threshold)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.7])
+def test_a_threshold_that_follows_is_reached_as_often_as_it_should(rate):
+    rng = np.random.default_rng(0)
+    feeder = Feeder("up", 0.8, rate)
+    values = [feeder(z, i * 0.05).value for i, z in enumerate(rng.standard_normal(8000))]
+    assert np.mean(np.array(values[4000:]) >= feeder.threshold) == pytest.approx(rate, abs=0.05)
+    assert feeder.threshold == pytest.approx(1 - rate, abs=0.07)
+    # It keeps away from the ends, whatever happens, and stands still while there is no value.
+    stuck = Feeder("up", 0.8, rate)
+    run(stuck, [50.0] * 20_000, 0.05)
+    assert 0.5 < stuck.threshold < 1
+    before = stuck.threshold
+    run(stuck, [math.nan] * 100)
+    assert stuck.threshold == before
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, math.nan])
+def test_a_rate_that_cannot_be_is_refused(rate):
+    with pytest.raises(ConfigError, match="`success_rate`"):
+        Feeder("up", 0.8, rate)

@@ -1,6 +1,7 @@
 """Feedback end to end over LSL: from a source in the EEG to a value, and its honest silence."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pylsl
@@ -8,6 +9,7 @@ import pytest
 from convdip import Feature, Features, Filters, Imager, Service
 from convdip.errors import ConfigError
 from convdip.feedback.features import Suspended
+from convdip.live.feature_settings import FeatureSettings
 from convdip.live.settings import Settings
 from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
@@ -257,3 +259,136 @@ def test_a_slip_is_told_before_a_stream_is_looked_for(unique):
     with pytest.raises(ConfigError, match="did you mean cuneus"):
         service.open()
     assert time.monotonic() - began < 10
+
+
+TWO_BANDS = """
+[run]
+high_pass = 0.5
+baseline = 6
+toward = "down"
+success_rate = 0.5
+
+[feature.left]
+regions = ["cuneus-lh", "pericalcarine-lh"]
+band_hz = [8, 12]
+
+[feature.right]
+regions = "cuneus-rh, pericalcarine-rh"
+band_hz = [8, 12]
+window_s = 0.25
+
+[feature.fast]
+regions = "mni:-40 -20 55 20"
+measure = "amplitude"
+band_hz = [13, 30]
+
+[feature.sides]
+of = "log(left) - log(right)"
+"""
+
+
+def test_features_of_a_settings_file(shipped, unique, sender, convdip, said, tmp_path):
+    """Several bands at once and a contrast; what is usual is kept for the next time."""
+    head, n = shipped.head, 1700
+    config, rest = tmp_path / "lab.toml", tmp_path / "rest.json"
+    config.write_text(TWO_BANDS)
+    how = ("--input", unique, "--name", unique, "--provider", "cpu", "--rest", rest)
+    convdip("run", "--config", config, *how)
+    assert sender.outlet.wait_for_consumers(30)
+    said(0, "output")
+    listener = Listener(unique)
+    described = listener.inlets["Features"].info(timeout=10).desc().child("channels")
+    channel, found = described.child("channel"), {}
+    while not channel.empty():
+        found[channel.child_value("label")] = channel.child_value("filter")
+        channel = channel.next_sibling("channel")
+    names = ["left", "right", "fast", "sides"]
+    assert list(found) == [*names, *(f"{name}_z" for name in names)]
+    assert "8" in found["left"]
+    assert "13" in found["fast"]
+    sender(alpha(head, n, np.full(n, 3.0)))
+    listener.until(lambda: len(listener.rows["Features"]) >= n)
+    features = np.array(listener.rows["Features"])
+    left, right, fast, sides = features[-200:, :4].T
+    np.testing.assert_allclose(sides, np.log(left) - np.log(right), rtol=1e-3, atol=1e-4)
+    assert np.median(sides) > 1  # the rhythm is on the left
+    assert np.isfinite(fast).all()
+    assert np.isfinite(features[-1, 4:]).all()
+    assert listener.last["valid"]
+    assert rest.exists()
+    # Another service takes it up, and has a value at once.
+    listener.until(lambda: listener.last["reason"] == Suspended.SILENCE.code)
+    service = Service(
+        unique, f"{unique}Again", provider="cpu", high_pass=0.5, rest=rest, wait_s=20,
+        features=config,
+    )  # fmt: skip
+    with service:
+        again = Listener(f"{unique}Again")
+        sender(alpha(head, 200, np.full(200, 3.0), 2))
+        again.until(lambda: any(row["valid"] for row in again.feedback))
+
+
+def test_a_baseline_of_something_else_is_refused(tmp_path, shipped, unique, sender):
+    rest = tmp_path / "rest.json"
+    rest.write_text('{"of": "power of the moon", "median": [1], "spread": [1]}')
+    service = Service(unique, unique, roi="cuneus", rest=rest, provider="cpu", wait_s=20)
+    with pytest.raises(ConfigError, match="is of power of the moon: expected feedback: power of c"):
+        service.open()
+
+
+@pytest.mark.parametrize(
+    ("feature", "how", "message"),
+    [
+        ({"a": FeatureSettings("cuneus")}, {"roi": "insula"}, "expected one of them"),
+        ({"a": FeatureSettings()}, {}, "a has no regions"),
+        ({"a": FeatureSettings("cuneus", of="b")}, {}, "regions and `of`"),
+        ({"a": FeatureSettings(of="b")}, {}, "a is of 'b'"),
+        ({"a": FeatureSettings("cuneus"), "b": FeatureSettings(of="a + c")}, {}, "b is of 'c'"),
+        ({"a": FeatureSettings("cuneus"), "b": FeatureSettings(of="a ** a")}, {}, "not understood"),
+        ({"a b": FeatureSettings("cuneus")}, {}, "letters and digits"),
+        ({"a": FeatureSettings("cuneus")}, {"feedback": "c"}, "`feedback` is 'c'"),
+        ({"a": FeatureSettings("cuneus", band_hz=(12, 8))}, {}, "band"),
+        ({}, {"success_rate": 0.5}, "`success_rate` without `roi`"),
+        ({}, {"rest": Path("rest.json")}, "`rest` without `roi`"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(feature, how, message):
+    with pytest.raises(ConfigError, match=message):
+        Settings(features=feature, **how)
+
+
+def test_the_last_feature_is_fed_back_unless_another_is_named():
+    feature = {"a": FeatureSettings("cuneus"), "b": FeatureSettings(of="log(a)")}
+    assert Settings(features=feature).fed_back == "b"
+    assert Settings(features=feature, feedback="a").fed_back == "a"
+    assert Settings(roi="cuneus").fed_back == "feedback"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no features"),
+        ("feature = 3", "has no features"),
+        ("[feature]\na = 3", "a. is no table"),
+        ("[feature.a]\nregion = 'cuneus'", "has 'region': expected regions, measure"),
+        ("[feature.a]\nregions = [1, 2]", "regions is .1, 2.: expected names"),
+        ("[feature.a]\nregions = 'cuneus'\nband_hz = 8", "band_hz is 8: expected two edges"),
+        ("[feature.a]\nregions = 'cuneus'\nband_hz = [8, true]", "expected two edges"),
+        ("[feature.a]\nregions = 'cuneus'\nband_hz = [12, 8]", "band"),
+        ("[feature.a]\nregions = 'cuneus'\nwindow_s = '1'", "window_s is 1: expected seconds"),
+        (
+            "[feature.a]\nregions = 'cuneus'\nmeasure = 'energy'",
+            "measure is energy: expected power",
+        ),
+        ("[feature.a]\nof = 3", "of is 3: expected an expression"),
+        ("[feature.a", "is not TOML"),
+        ("a = " + "[" * 50_000, "is not TOML"),
+    ],
+)
+def test_files_that_hold_no_features_are_refused(tmp_path, text, message):
+    path = tmp_path / "lab.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        Settings(features=path)
+    with pytest.raises(ConfigError, match="no features at"):
+        Settings(features=tmp_path / "absent.toml")

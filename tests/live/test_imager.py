@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from convdip import Imager
 from convdip.errors import MontageError
+from convdip.live.conditioning import Filters
 from convdip.live.network import Network
 from convdip.patches import patch_dictionary
 
@@ -104,3 +105,31 @@ def test_a_recording_in_pieces_is_a_recording_at_once(imager):
         rows = slice(first, first + 5)
         np.testing.assert_allclose(part.moments_nam, whole.moments_nam[rows], atol=1e-5 * largest)
         np.testing.assert_allclose(part.goodness_of_fit, whole.goodness_of_fit[rows], atol=1e-5)
+
+
+def test_each_band_is_what_it_would_be_alone(shipped):
+    """In one run of the network, whatever the electrodes do."""
+    rng, bands = np.random.default_rng(5), [(8.0, 12.0), (13.0, 30.0)]
+
+    def imager(**how):
+        return Imager(
+            shipped.head.channels, "uV", sfreq_hz=100.0, model=shipped, provider="cpu", **how
+        )
+
+    several, plain = imager(bands=bands), imager()
+    eeg_uv = 10 * rng.standard_normal((700, 31))
+    eeg_uv[300:420, 4] = 0.0  # an electrode that goes flat
+    eeg_uv[500, 7] = np.nan
+    for part in np.array_split(eeg_uv, 60):
+        frame, alone = several(part), plain(part)
+        np.testing.assert_allclose(frame.moments_nam, alone.moments_nam, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(frame.goodness_of_fit, alone.goodness_of_fit, rtol=1e-3)
+        np.testing.assert_array_equal(frame.timestamps, alone.timestamps)
+        assert len(frame.bands) == 2
+        assert all(moments.shape == frame.moments_nam.shape for moments in frame.bands)
+        assert alone.bands == ()
+    # Which electrodes are left out is judged on what the service filters, so only while none is.
+    clean = 10 * rng.standard_normal((90, 31))
+    for moments, band in zip(imager(bands=bands)(clean).bands, bands, strict=True):
+        own = imager(filters=Filters(band_hz=band))(clean).moments_nam
+        np.testing.assert_allclose(moments, own, rtol=1e-3, atol=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.bundle import Bundle
-from convdip.mni import MNI152_FROM_MNI305, TEMPLATES
+from convdip.mni import MNI152_FROM_MNI305
 
 
 def coordinate_system(bundle: Bundle) -> tuple[str, NDArray[np.float64]]:
@@ -19,10 +19,6 @@ def coordinate_system(bundle: Bundle) -> tuple[str, NDArray[np.float64]]:
     to_space : ndarray, shape (4, 4)
         Affine transform from the head model's millimetres.
     """
-    try:
-        subject = bundle.card["config"]["head"]["subject"]
-    except (KeyError, TypeError):
-        subject = None
-    if subject in TEMPLATES:
+    if bundle.is_template:
         return "MNI", MNI152_FROM_MNI305
     return "MRI", np.eye(4)

@@ -53,12 +53,15 @@ class Feature:
         Mean square of the moments of the regions' dipoles over the window, its root, or their mean
         with its sign: where the cortex faces both ways, along the direction that most of it faces.
     window_s : float
+    band_hz : (float, float) or None
+        Edges of the band that it is measured in; None: what the frames' own moments hold.
     """
 
     name: str
     regions: tuple[str, ...]
     measure: Measure = "power"
     window_s: float = WINDOW_S
+    band_hz: tuple[float, float] | None = None
 
 
 class Values(NamedTuple):
@@ -88,6 +91,8 @@ class Features:
         Of the model.
     features : sequence of Feature
     sfreq_hz : float
+    bands : sequence of (float, float)
+        Those of the frames, in their order: what `Imager` was given.
 
     Attributes
     ----------
@@ -97,7 +102,7 @@ class Features:
     Raises
     ------
     ConfigError
-        If a region is unknown, or a window too short or too long.
+        If a region or a band is unknown, or a window too short or too long.
 
     Examples
     --------
@@ -109,7 +114,13 @@ class Features:
             print(features(frame).values[-1])
     """
 
-    def __init__(self, head: Head, features: Sequence[Feature], sfreq_hz: float) -> None:
+    def __init__(
+        self,
+        head: Head,
+        features: Sequence[Feature],
+        sfreq_hz: float,
+        bands: Sequence[tuple[float, float]] = (),
+    ) -> None:
         if not features:
             raise ConfigError("no features: expected one or more")
         self.features = tuple(features)
@@ -117,9 +128,18 @@ class Features:
         measures = np.array([feature.measure for feature in self.features])
         self._is_square, self._is_root = measures != "moment", measures == "amplitude"
         self._lengths = np.array([_n_samples(feature, sfreq_hz) for feature in self.features])
-        self._squares, self._sums = (
-            _weights(head, self.features, signed=signed) for signed in (False, True)
-        )
+        # By band: which features, and the weights of those that are squares and those that are not.
+        self._parts = []
+        for number, band in enumerate([None, *bands]):
+            own = np.array([feature.band_hz == band for feature in self.features])
+            for signed in (False, True):
+                chosen = np.flatnonzero(own & (self._is_square != signed))
+                if chosen.size:
+                    weights = _weights(head, [self.features[i] for i in chosen], signed=signed)
+                    self._parts.append((number, signed, chosen, weights))
+        lost = {f.band_hz for f in self.features} - {None, *bands}
+        if lost:
+            raise ConfigError(f"features are in the bands {lost}: frames have only {list(bands)}")
         self._recent = np.zeros((int(self._lengths.max()) - 1, len(self.features)))
         self._n_good = 0
 
@@ -140,7 +160,7 @@ class Features:
         if why is not Suspended.NOT:
             self.restart()
             return Values(np.full((n, len(self.features)), np.nan), why)
-        rows = np.concatenate([self._recent, self._instant(frame.moments_nam)])
+        rows = np.concatenate([self._recent, self._instant(frame)])
         sums = np.cumsum(np.concatenate([np.zeros_like(rows[:1]), rows]), axis=0)
         ends = len(self._recent) + 1 + np.arange(n)[:, None]
         columns = np.arange(len(self.features))
@@ -157,39 +177,33 @@ class Features:
             why = Suspended.NOTHING
         return Values(values, why)
 
-    def _instant(self, moments_nam: NDArray[np.float32]) -> Float:
+    def _instant(self, frame: Frame) -> Float:
         """Return what is averaged over the windows, shape (n_times, n_features)."""
-        instant = np.empty((len(moments_nam), len(self.features)))
-        across = moments_nam.T.astype(float)
-        if self._is_square.any():
-            instant[:, self._is_square] = (self._squares @ np.square(across)).T
-        if not self._is_square.all():
-            instant[:, ~self._is_square] = (self._sums @ across).T
+        instant = np.empty((len(frame.timestamps), len(self.features)))
+        moments = (frame.moments_nam, *frame.bands)
+        for number, signed, chosen, weights in self._parts:
+            across = moments[number].T.astype(float)
+            instant[:, chosen] = (weights @ (across if signed else np.square(across))).T
         return instant
 
 
 def _weights(head: Head, features: Sequence[Feature], *, signed: bool) -> sparse.csr_array:
-    """Return the matrix from dipoles to those features that keep signs, or to those that do not.
+    """Return the matrix from dipoles to features, shape (n_features, n_dipoles).
 
     Of few dipoles a mean square strays further: a region smaller than the usual one is taken to
     have as many, the lacking ones silent, so that the strongest is none that is only small.
     """
     usual = float(np.median([region.dipoles.size for region in atlas_regions(head)]))
-    rows, columns, values = list[Float](), list[Float](), list[Float]()
-    chosen = [feature for feature in features if (feature.measure == "moment") == signed]
-    for row, feature in enumerate(chosen):
+    rows = list[sparse.csr_array]()
+    for feature in features:
         regions = find_regions(head, feature.regions)
         dipoles = np.unique(np.concatenate([region.dipoles for region in regions]))
-        rows.append(np.full(dipoles.size, row))
-        columns.append(dipoles)
+        weights = np.full(dipoles.size, 1 / max(dipoles.size, usual))
         if signed:
-            values.append(_facing(head.normals[dipoles].astype(float)) / dipoles.size)
-        else:
-            values.append(np.full(dipoles.size, 1 / max(dipoles.size, usual)))
-    if not chosen:
-        return sparse.csr_array((0, head.n_dipoles))
-    at = np.concatenate(rows), np.concatenate(columns)
-    return sparse.csr_array((np.concatenate(values), at), shape=(len(chosen), head.n_dipoles))
+            weights = _facing(head.normals[dipoles].astype(float)) / dipoles.size
+        at = np.zeros_like(dipoles), dipoles
+        rows.append(sparse.csr_array((weights, at), shape=(1, head.n_dipoles)))
+    return sparse.vstack(rows, format="csr")
 
 
 def _facing(normals: Float) -> Float:

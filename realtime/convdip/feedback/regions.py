@@ -45,7 +45,7 @@ def atlas_regions(head: Head) -> list[Region]:
     ]
 
 
-def find_regions(head: Head, said: Sequence[str]) -> list[Region]:
+def find_regions(head: Head, said: Sequence[str], *, is_template: bool = True) -> list[Region]:
     """Return the regions that are named.
 
     Parameters
@@ -54,6 +54,8 @@ def find_regions(head: Head, said: Sequence[str]) -> list[Region]:
     said : sequence of str
         Each a region of the Desikan–Killiany atlas, of one hemisphere (``cuneus-lh``) or of both
         (``cuneus``), or the cortex within a sphere, ``mni:X Y Z R``, in mm of MNI152 space.
+    is_template : bool
+        Whether the head is the template: of others, no MNI coordinates are known.
 
     Returns
     -------
@@ -69,6 +71,11 @@ def find_regions(head: Head, said: Sequence[str]) -> list[Region]:
     found = []
     for name in said:
         if name.startswith(SPHERE):
+            if not is_template:
+                raise ConfigError(
+                    f"{name!r}: the model's head is a person's own, whose MNI coordinates are not "
+                    "known; expected a region of the atlas"
+                )
             found.append(_sphere(head, name))
             continue
         chosen = [known[n] for n in (name, *(f"{name}-{h}" for h in HEMISPHERES)) if n in known]

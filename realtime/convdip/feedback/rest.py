@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from convdip.errors import ConfigError
 
 Float = NDArray[np.float64]
+Scale = Literal["log", "linear"]
 
 SHORTEST_S = 5.0
 # Of a Gaussian, the median absolute deviation times this is the standard deviation.
@@ -21,13 +24,13 @@ TINY = 1e-30
 class Rest:
     """Gathers features at rest, then says how far from rest they are.
 
-    Power and amplitude are compared by their logarithms, moments as they are. Middle and spread are
-    median and median absolute deviation: what happens now and then at rest changes neither.
+    Middle and spread are median and median absolute deviation: what happens now and then at rest
+    changes neither.
 
     Parameters
     ----------
-    measures : sequence of {'power', 'amplitude', 'moment'}
-        Of the features.
+    scales : sequence of {'log', 'linear'}
+        Whether a feature is compared by its logarithm, as power and amplitude should be.
     n_samples : int
         How many are gathered.
 
@@ -37,12 +40,10 @@ class Rest:
         Once complete; the spread as a standard deviation.
     """
 
-    def __init__(
-        self, measures: Sequence[Literal["power", "amplitude", "moment"]], n_samples: int
-    ) -> None:
-        self._is_log = np.array([measure != "moment" for measure in measures])
+    def __init__(self, scales: Sequence[Scale], n_samples: int) -> None:
+        self._is_log = np.array([scale == "log" for scale in scales])
         self._left, self._seen = n_samples, list[Float]()
-        self.median = self.spread = np.full(len(measures), np.nan)
+        self.median = self.spread = np.full(len(scales), np.nan)
 
     @property
     def is_complete(self) -> bool:
@@ -65,6 +66,38 @@ class Rest:
     def z(self, values: Float) -> Float:
         """Return how many standard deviations above rest features are; NaN until complete."""
         return np.asarray((self._scaled(values) - self.median) / self.spread)
+
+    def save(self, path: Path, of: str) -> None:
+        """Write what is known, and what it is of."""
+        said = {"of": of, "median": self.median.tolist(), "spread": self.spread.tolist()}
+        path.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+
+    def load(self, path: Path, of: str) -> None:
+        """Take what was written before.
+
+        Raises
+        ------
+        ConfigError
+            If the file is none, or of something else.
+        """
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            median, spread = (np.array(said[name], float) for name in ("median", "spread"))
+            was = str(said["of"])
+        except OSError as error:
+            raise ConfigError(f"the baseline {path} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ConfigError(
+                f"{path} is no baseline: expected a file that `rest` wrote; name another"
+            ) from None
+        if was != of:
+            raise ConfigError(f"the baseline {path} is of {was[:300]}: expected {of}")
+        shape = self.median.shape
+        if not (median.shape == spread.shape == shape and np.isfinite([median, spread]).all()):
+            raise ConfigError(f"the baseline {path} is damaged: gather it anew")
+        if not (spread > 0).all():
+            raise ConfigError(f"the baseline {path} has no spread: gather it anew")
+        self.median, self.spread, self._left = median, spread, 0
 
     def _scaled(self, values: Float) -> Float:
         return np.where(self._is_log, np.log(np.maximum(values, TINY)), values)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pylsl
 
-from convdip.feedback.delay import half_way_s
-from convdip.feedback.features import WINDOW_S, Feature, Features, Suspended
+from convdip.bundle import Bundle
+from convdip.feedback.features import Feature, Features, Suspended
 from convdip.feedback.regions import atlas_regions
 from convdip.feedback.rest import Rest, n_rest
 from convdip.feedback.value import Feeder
 from convdip.frame import Frame
-from convdip.head import Head
+from convdip.live.conditioning import Filters
+from convdip.live.delay import half_way_s
 from convdip.live.events import Say
 from convdip.live.settings import Settings
 from convdip.mni import mni_mm
@@ -28,7 +30,6 @@ from convdip.streams import (
 BUFFER_S = 10
 # Longer than this, and than so many samples, without any is silence.
 SILENCE_S, SILENT_SAMPLES = 0.07, 3
-FEATURE = "feedback"
 
 
 class FeedbackOutlets:
@@ -40,7 +41,7 @@ class FeedbackOutlets:
     ----------
     settings : Settings
         With regions.
-    head : Head
+    bundle : Bundle
     sfreq_hz : float
         Of the input.
     provenance : Provenance
@@ -54,53 +55,86 @@ class FeedbackOutlets:
     """
 
     def __init__(
-        self, settings: Settings, head: Head, sfreq_hz: float, provenance: Provenance, say: Say
+        self, settings: Settings, bundle: Bundle, sfreq_hz: float, provenance: Provenance, say: Say
     ) -> None:
-        window_s = settings.window or WINDOW_S
-        one = Feature(FEATURE, settings.regions, settings.measure, window_s)
+        head = bundle.head
+        self._own, self._contrasts = settings.measured, settings.contrasts
+        window_s = self._own[0].window_s
         regions = atlas_regions(head)
         each = [Feature(region.name, (region.name,), "amplitude", window_s) for region in regions]
-        self._features = Features(head, [one, *each], sfreq_hz)
-        self._feeder = Feeder(settings.toward, settings.threshold)
-        self._rest = None
-        if settings.baseline is not None:
-            self._rest = Rest([one.measure], n_rest(settings.baseline, sfreq_hz))
+        self._features = Features(head, [*self._own, *each], sfreq_hz, settings.bands)
+        self._feeder = Feeder(settings.toward, settings.threshold, settings.success_rate)
+        self._names = [feature.name for feature in self._own] + list(self._contrasts)
+        self._fed_back = self._names.index(settings.fed_back)
         self._say, self._suspended, self._due_s = say, Suspended.FILLING, np.inf
         self._silence_s = max(SILENCE_S, SILENT_SAMPLES / sfreq_hz)
 
-        filters = settings.filters
-        delays_s = [
-            half_way_s(
-                feature,
-                filters.sections(sfreq_hz),
-                filters.centre_hz,
-                provenance.filter_delay_s,
-                sfreq_hz,
+        filters, name = settings.filters, settings.name
+        channels = {
+            feature.name: FeatureChannel(
+                feature.name,
+                unit,
+                feature.measure,
+                " + ".join(feature.regions),
+                half_way_s(feature, _in_band(filters, feature), sfreq_hz),
+                filter=str(_in_band(filters, feature)),
             )
-            for feature in (one, each[0])
+            for feature, unit in zip(self._own, self._features.units, strict=False)
+        }
+        for key, contrast in self._contrasts.items():
+            delay_s = max(channels[part].delay_s for part in contrast.names)
+            channels[key] = FeatureChannel(key, "", "contrast", str(contrast), delay_s)
+        scores = [
+            replace(channel, label=f"{channel.label}_z", unit="sd", type="z")
+            for channel in channels.values()
         ]
-        units, said = self._features.units, " + ".join(settings.regions)
-        channels = [
-            FeatureChannel(FEATURE, units[0], one.measure, said, delays_s[0]),
-            FeatureChannel(f"{FEATURE}_z", "sd", "z", said, delays_s[0]),
-        ]
-        places_mm = [tuple(mni_mm(region.centroid_m(head)).tolist()) for region in regions]
+        region_delay_s = half_way_s(each[0], filters, sfreq_hz)
         of_regions = [
-            FeatureChannel(region.name, units[1], "amplitude", region.name, delays_s[1], place_mm)
-            for region, place_mm in zip(regions, places_mm, strict=True)
+            FeatureChannel(
+                region.name,
+                "nAm",
+                "amplitude",
+                region.name,
+                region_delay_s,
+                tuple(mni_mm(region.centroid_m(head)).tolist()) if bundle.is_template else None,
+            )
+            for region in regions
         ]
-        name, filtered = settings.name, provenance.filter
         self._roi, self._named = (
             pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
             for info in (
-                features_info(name, "ROI", of_regions, sfreq_hz, filtered),
-                features_info(name, "Features", channels, sfreq_hz, filtered),
+                features_info(name, "ROI", of_regions, sfreq_hz, provenance.filter),
+                features_info(
+                    name, "Features", [*channels.values(), *scores], sfreq_hz, provenance.filter
+                ),
             )
         )
-        what = f"{one.measure} of {said}, {settings.toward}"
-        self._value = pylsl.StreamOutlet(
-            feedback_info(name, sfreq_hz, what, delays_s[0]), max_buffered=BUFFER_S
+        fed_back = channels[settings.fed_back]
+        what = f"{fed_back.label}: {fed_back.type} of {fed_back.regions}, {settings.toward}"
+        info = feedback_info(name, sfreq_hz, what, fed_back.delay_s)
+        self._value = pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
+        self._open_rest(settings, sfreq_hz, provenance.model)
+
+    def _open_rest(self, settings: Settings, sfreq_hz: float, model: str) -> None:
+        """Load what is usual, or begin to gather it."""
+        self._rest, self._rest_path = None, settings.rest
+        said = [
+            f"{one.name}: {one.measure} of {' + '.join(one.regions)} over {one.window_s:g} s, "
+            f"{_in_band(settings.filters, one)}"
+            for one in self._own
+        ]
+        said += [f"{name}: {contrast}" for name, contrast in self._contrasts.items()]
+        self._of = "; ".join([*said, model])
+        is_kept = settings.rest is not None and settings.rest.exists()
+        if settings.baseline is None and not is_kept:
+            return
+        linear = [feature.measure == "moment" for feature in self._own] + [True] * len(
+            self._contrasts
         )
+        n_samples = 1 if settings.baseline is None else n_rest(settings.baseline, sfreq_hz)
+        self._rest = Rest(["linear" if is_linear else "log" for is_linear in linear], n_samples)
+        if settings.rest is not None and is_kept:
+            self._rest.load(settings.rest, self._of)
 
     def push(self, frame: Frame, now_s: float, *, is_noise_known: bool) -> None:
         """Publish what a frame's samples say.
@@ -114,7 +148,10 @@ class FeedbackOutlets:
             Whether what is thought to be noise will stay: only then does the baseline begin.
         """
         values, why = self._features(frame)
-        own = values[:, :1]
+        n_own = len(self._own)
+        plain = dict(zip(self._names, values.T[:n_own], strict=False))
+        followed = [contrast(plain) for contrast in self._contrasts.values()]
+        own = np.column_stack([values[:, :n_own], *followed])
         z = np.full_like(own, np.nan)
         if self._rest is not None:
             if is_noise_known and not self._rest.is_complete:
@@ -122,16 +159,15 @@ class FeedbackOutlets:
                 self._tell_rest(now_s)
             z = self._rest.z(own)
         stamps = frame.timestamps.tolist()
-        self._roi.push_chunk(values[:, 1:].astype(np.float32), stamps)
+        self._roi.push_chunk(values[:, n_own:].astype(np.float32), stamps)
         self._named.push_chunk(np.hstack([own, z]).astype(np.float32), stamps)
+        own, z = own[:, self._fed_back], z[:, self._fed_back]
         if why in (Suspended.NOT, Suspended.NOTHING):
-            is_nothing = bool(np.isnan(own[-1, 0]))
+            is_nothing = bool(np.isnan(own[-1]))
             why = Suspended.NOTHING if is_nothing else Suspended.NOT
-        if why is Suspended.NOT and np.isnan(z[-1, 0]):
+        if why is Suspended.NOT and np.isnan(z[-1]):
             why = Suspended.REST
-        rows = [
-            self._row(float(one), stamp, why) for one, stamp in zip(z[:, 0], stamps, strict=True)
-        ]
+        rows = [self._row(float(one), stamp, why) for one, stamp in zip(z, stamps, strict=True)]
         self._value.push_chunk(np.array(rows, np.float32), stamps)
         self._tell(why, now_s)
         self._due_s = now_s + self._silence_s
@@ -157,11 +193,21 @@ class FeedbackOutlets:
 
     def _tell_rest(self, now_s: float) -> None:
         assert self._rest is not None
-        if self._rest.is_complete:
-            median, spread = float(self._rest.median[0]), float(self._rest.spread[0])
-            text = "the baseline of the feedback is complete"
-            facts = {"median": round(median, 4), "spread": round(spread, 4)}
-            self._say(Event.REST, text, now_s, logging.WARNING, **facts)
+        if not self._rest.is_complete:
+            return
+        text = "the baseline of the feedback is complete"
+        if self._rest_path is not None:
+            try:
+                self._rest.save(self._rest_path, self._of)
+                text += f", and kept in {self._rest_path}"
+            except OSError as error:  # the session goes on without it
+                text += f", but cannot be kept in {self._rest_path}: {error.strerror}"
+        facts = {
+            "names": self._names,
+            "median": self._rest.median.round(4).tolist(),
+            "spread": self._rest.spread.round(4).tolist(),
+        }
+        self._say(Event.REST, text, now_s, logging.WARNING, **facts)
 
     def _tell(self, why: Suspended, now_s: float) -> None:
         """Tell when feedback is suspended, and when it goes on."""
@@ -173,3 +219,8 @@ class FeedbackOutlets:
         else:
             text = f"feedback is suspended: {why}"
             self._say(Event.SUSPENDED, text, now_s, logging.WARNING, reason=str(why))
+
+
+def _in_band(filters: Filters, feature: Feature) -> Filters:
+    """Return what is done to the EEG before a feature is measured."""
+    return filters if feature.band_hz is None else replace(filters, band_hz=feature.band_hz)

@@ -123,7 +123,8 @@ class Frames:
         importlib.import_module("scipy.signal")
         self._bundle = bundle = load_bundle(settings.model)
         self._network = network = open_network(bundle, settings.provider, settings.precision)
-        find_regions(bundle.head, settings.regions)  # a slip is told before a stream is looked for
+        for feature in settings.measured:  # a slip is told before a stream is looked for
+            find_regions(bundle.head, feature.regions, is_template=bundle.is_template)
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
         if bundle.polarity == "positive":
             log.warning("model %s %s", bundle.name, ONE_POLARITY)
@@ -152,7 +153,7 @@ class Frames:
         )
         self.channels = None if channels is None else str(channels)
         # Of a model for one cap, they are what regions are measured with alone.
-        is_for_imager = self._bundle.takes_any_cap or not settings.regions
+        is_for_imager = self._bundle.takes_any_cap or not settings.measured
         self.imager = Imager(
             stream.labels,
             montage=montage,
@@ -163,6 +164,7 @@ class Frames:
             window_s=settings.window if is_for_imager else None,
             baseline_s=settings.baseline if is_for_imager else None,
             renew_s=settings.renew,
+            bands=settings.bands,
             model=self._bundle,
             network=self._network,
             clock=pylsl.local_clock,

@@ -6,8 +6,8 @@ cannot bear an image, it says so instead.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,14 @@ class Stretch:
         How they are imaged.
     invalid : Invalid
         Whether they can be imaged.
+    bands : tuple of ndarray, shape (n_times, n_used)
+        The same in other bands.
     """
 
     eeg: NDArray[np.float32]
     operator: Operator
     invalid: Invalid
+    bands: tuple[NDArray[np.float32], ...] = ()
 
 
 class Preparation:
@@ -65,6 +68,8 @@ class Preparation:
         Leave no others out; only say what is found.
     operators : Operators, optional
         Of the montage, for the network; by default those that fill the model's cap.
+    bands : sequence of (float, float)
+        Edges in Hz of further bands, in place of the filters' own.
 
     Attributes
     ----------
@@ -93,12 +98,15 @@ class Preparation:
         bad: Collection[str] = (),
         keep: bool = False,
         operators: Operators | None = None,
+        bands: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._head, self._montage, self._sfreq_hz = head, montage, sfreq_hz
         self._operators, self._keep = operators or OneCap(head, montage), keep
         self._field = ScalpField(montage.places_m, head.electrodes_m)
         self.electrodes = Electrodes(montage.names, self._field, sfreq_hz, bad, keep=keep)
         self.conditioner = Conditioner(filters, sfreq_hz)
+        in_bands = [Conditioner(replace(filters, band_hz=band), sfreq_hz) for band in bands]
+        self._in_bands = in_bands
         self._artefacts = ArtefactFinder(head, montage.places_m, self.electrodes.times_s)
         self._findings: list[Finding] = []
         if isinstance(filters.notch_hz, float | int):
@@ -110,7 +118,8 @@ class Preparation:
     def restart(self) -> None:
         """Begin anew after a gap: filters from the next sample, watching with an empty window."""
         self.n_restarts += 1
-        self.conditioner.restart()
+        for conditioner in (self.conditioner, *self._in_bands):
+            conditioner.restart()
         self.electrodes.restart()
         self.artefact, self.level_v, self._has_signal = Artefact.NONE, np.nan, True
         self.n_judged = 0
@@ -158,15 +167,21 @@ class Preparation:
         """Condition samples up to the next judgement."""
         conditioned = self.conditioner(raw)
         self.electrodes.add(raw, conditioned)
-        eeg = conditioned.astype(np.float32)
+        eeg, *bands = (
+            volts.astype(np.float32)
+            for volts in (conditioned, *(conditioner(raw) for conditioner in self._in_bands))
+        )
         if self._keep:  # what no one left out is not invented, either
-            eeg[~is_voltage(raw) & self.electrodes.good] = np.nan
+            for volts in (eeg, *bands):
+                volts[~is_voltage(raw) & self.electrodes.good] = np.nan
         first = 0
         while first < len(raw):
             rest = slice(first, None)
             n = self.electrodes.n_before_no_eeg(raw[rest], conditioned[rest])
             if n:
-                yield Stretch(eeg[first : first + n], self.operator, self.invalid)
+                here = slice(first, first + n)
+                in_bands = tuple(volts[here] for volts in bands)
+                yield Stretch(eeg[here], self.operator, self.invalid, in_bands)
             first += n
             if first < len(raw):
                 here = slice(first, first + 1)
@@ -187,12 +202,14 @@ class Preparation:
             there_v = window_v[:, electrodes.good]
             found_hz = mains_hz(there_v, electrodes.times_s, self._sfreq_hz, MAINS_HZ)
             if found_hz is not None:
-                self.conditioner.add_notch(found_hz)
+                for conditioner in (self.conditioner, *self._in_bands):
+                    conditioner.add_notch(found_hz)
                 electrodes.look_past_mains(found_hz)
                 judged_v = electrodes.window_v()
         findings = electrodes.judge(judged_v)
         back = np.array([f.number for f in findings if not f.is_bad], np.intp)
-        self.conditioner.reseed(back)  # it still rings with what it was left out for
+        for conditioner in (self.conditioner, *self._in_bands):
+            conditioner.reseed(back)  # it still rings with what it was left out for
         self._found(findings)
         spread_v, good = window_v.std(axis=0), electrodes.good
         self._has_signal = bool((spread_v > NO_SIGNAL_V).any())

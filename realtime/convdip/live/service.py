@@ -57,7 +57,8 @@ class Service:
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
         ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``roi``, ``measure``,
-        ``toward``, ``threshold``, ``wait_s``.
+        ``toward``, ``threshold``, ``success_rate``, ``rest``, ``features``, ``feedback``,
+        ``wait_s``.
 
     Raises
     ------
@@ -136,9 +137,9 @@ class Service:
         self._events = EventOutlet(name)
         self._frames.say = self._events.say
         self._feedback = None
-        if self._settings.regions:
+        if self._settings.measured:
             self._feedback = FeedbackOutlets(
-                self._settings, bundle.head, stream.sfreq_hz, provenance, self._events.say
+                self._settings, bundle, stream.sfreq_hz, provenance, self._events.say
             )
         self._is_open = True
         log.info("output %s", stream_name(name, "Sources"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from convdip.bundle import DEFAULT_MODEL
 from convdip.errors import ConfigError
-from convdip.feedback.features import Measure
+from convdip.feedback.contrast import Contrast
+from convdip.feedback.features import WINDOW_S, Feature, Measure
 from convdip.feedback.value import THRESHOLD, Feeder, Toward
 from convdip.live.backlog import Overload
 from convdip.live.channels import read_channels
 from convdip.live.conditioning import HIGH_PASS_HZ, Filters
+from convdip.live.feature_settings import FeatureSettings, listed, read_features
 from convdip.live.inlet import BUFFER_S
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
@@ -80,6 +84,15 @@ class Settings:
         Which way feedback rewards.
     threshold : float
         From which feedback on it is a success: 0.8 is above four fifths of the baseline.
+    success_rate : float or None
+        Let the threshold follow, so that feedback reaches it for this share of the time.
+    rest : Path or None
+        A file that holds what is usual: read if it is there, else written once the baseline is
+        complete.
+    features : Path or mapping of str to FeatureSettings, optional
+        Features by name, in place of roi: a TOML file with a table [feature.NAME] for each.
+    feedback : str or None
+        The feature that is fed back; without it, the last.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -107,6 +120,10 @@ class Settings:
     measure: Measure = "power"
     toward: Toward = "up"
     threshold: float = THRESHOLD
+    success_rate: float | None = None
+    rest: Path | None = None
+    features: Path | Mapping[str, FeatureSettings] | None = None
+    feedback: str | None = None
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -122,12 +139,7 @@ class Settings:
                 f"{BUFFER_S}, the length of the inlet's buffer"
             )
         _ = self.filters
-        Feeder(self.toward, self.threshold)
-        if not self.regions:
-            given = {"measure": "power", "toward": "up", "threshold": THRESHOLD}
-            for name, usual in given.items():
-                if getattr(self, name) != usual:
-                    raise ConfigError(f"`{name}` without `roi`: expected regions to measure")
+        self._check_feedback()
         if not self.wait_s > 0:
             raise ConfigError(f"`wait_s` is {self.wait_s:g}: expected a number above 0")
 
@@ -156,15 +168,71 @@ class Settings:
     @property
     def bad_electrodes(self) -> tuple[str, ...]:
         """The electrodes to leave out, as the user named them."""
-        return _listed(self.bad)
+        return listed(self.bad)
+
+    @cached_property
+    def tables(self) -> Mapping[str, FeatureSettings]:
+        """The features that were asked for, by name."""
+        if isinstance(self.features, Path):
+            return read_features(self.features)
+        return self.features or {}
 
     @property
-    def regions(self) -> tuple[str, ...]:
-        """The regions to be measured, as the user named them."""
-        return _listed(self.roi)
+    def measured(self) -> tuple[Feature, ...]:
+        """What is measured of regions, by name."""
+        if self.roi:
+            window_s = self.window or WINDOW_S
+            return (Feature("feedback", listed(self.roi), self.measure, window_s),)
+        return tuple(
+            Feature(name, listed(one.regions), one.measure, one.window_s, one.band_hz)
+            for name, one in self.tables.items()
+            if not one.of
+        )
 
+    @property
+    def contrasts(self) -> dict[str, Contrast]:
+        """What follows from features, by name."""
+        return {name: Contrast(one.of) for name, one in self.tables.items() if one.of}
 
-def _listed(said: str | Sequence[str]) -> tuple[str, ...]:
-    """Return what was named, by comma or one by one."""
-    names = said.split(",") if isinstance(said, str) else said
-    return tuple(name.strip() for name in names if name.strip())
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """The bands of features, beside the service's own."""
+        return tuple(dict.fromkeys(one.band_hz for one in self.measured if one.band_hz))
+
+    @property
+    def fed_back(self) -> str:
+        """The name of the feature that is fed back."""
+        return self.feedback or [*(one.name for one in self.measured), *self.tables][-1]
+
+    def _check_feedback(self) -> None:
+        """Refuse features that cannot be."""
+        Feeder(self.toward, self.threshold, self.success_rate)
+        if self.roi and self.tables:
+            raise ConfigError("`roi` and `features`: expected one of them")
+        if not (self.roi or self.tables):
+            for name in ("measure", "toward", "threshold", "success_rate", "rest", "feedback"):
+                if getattr(self, name) != getattr(Settings, name):
+                    raise ConfigError(f"`{name}` without `roi`: expected regions to measure")
+        known = {feature.name for feature in self.measured}
+        for name, one in self.tables.items():
+            if not name.isidentifier():
+                raise ConfigError(f"the feature {name!r}: expected a name of letters and digits")
+            if one.of and one.regions:
+                raise ConfigError(f"the feature {name} has regions and `of`: expected one of them")
+            if not (one.of or one.regions):
+                raise ConfigError(f"the feature {name} has no regions: expected one or more")
+            if one.band_hz is not None:
+                Filters(self.high_pass, one.band_hz, None)
+        for name, contrast in self.contrasts.items():
+            unknown = [other for other in contrast.names if other not in known]
+            if unknown:
+                there = ", ".join(sorted(known)) or "none"
+                raise ConfigError(
+                    f"the feature {name} is of {unknown[0]!r}: expected features with regions, "
+                    f"here {there}"
+                )
+        if self.feedback is not None and self.feedback not in {*known, *self.contrasts}:
+            raise ConfigError(
+                f"`feedback` is {self.feedback!r}: expected one of "
+                f"{', '.join([*sorted(known), *self.contrasts])}"
+            )

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convdip.feedback.features import Feature
+from convdip.live.conditioning import Filters
 
 SETTLED_S, N_PHASES = 8.0, 8
 
 
-def half_way_s(
-    feature: Feature,
-    sections: NDArray[np.float64],
-    centre_hz: float | None,
-    group_delay_s: float,
-    sfreq_hz: float,
-) -> float:
+def half_way_s(feature: Feature, filters: Filters, sfreq_hz: float) -> float:
     """Return how long after a step of a source a feature is half-way.
 
     Of power and amplitude, a rhythm in the middle of the band begins at once: what its power is
@@ -26,22 +20,20 @@ def half_way_s(
     Parameters
     ----------
     feature : Feature
-    sections : ndarray, shape (n_sections, 6)
-        Of the filter before imaging.
-    centre_hz : float or None
-        The middle of its band; None where it has none.
-    group_delay_s : float
+    filters : Filters
+        Before imaging.
     sfreq_hz : float
     """
     length = max(1, round(feature.window_s * sfreq_hz))
+    centre_hz = filters.centre_hz
     if centre_hz is None or feature.measure == "moment":
-        return group_delay_s + length / (2 * sfreq_hz)
+        return filters.delay_s(sfreq_hz) + length / (2 * sfreq_hz)
     from scipy.signal import sosfilt
 
     n = round((SETTLED_S + 2 * feature.window_s) * sfreq_hz)
     phases = np.linspace(0, np.pi, N_PHASES, endpoint=False)[:, None]
     rhythm = np.sin(2 * np.pi * centre_hz * np.arange(n) / sfreq_hz + phases)
-    power = np.square(sosfilt(sections, rhythm)).mean(axis=0)
+    power = np.square(sosfilt(filters.sections(sfreq_hz), rhythm)).mean(axis=0)
     sums = np.cumsum(np.concatenate([np.zeros(length), power]))
     window = sums[length:] - sums[:-length]
     # An amplitude is half-way where its power is at a quarter.
