@@ -1,10 +1,15 @@
 """Parts of the cortex by name, or by place."""
 
+import struct
+
 import numpy as np
 import pytest
 from convdip.errors import ConfigError
+from convdip.feedback.annotations import vertices_of
 from convdip.feedback.regions import atlas_regions, find_regions
 from convdip.mni import mni_mm
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_the_atlas_covers_the_cortex_once(shipped):
@@ -54,3 +59,80 @@ def test_a_sphere_is_the_cortex_within_it(shipped):
 def test_what_is_no_region_is_refused_with_what_to_do(shipped, said, message):
     with pytest.raises(ConfigError, match=message):
         find_regions(shipped.head, [said])
+
+
+def annotation(path, regions, n=10_242):
+    """Write what FreeSurfer would: a colour for each vertex, and a table of them."""
+    colours = np.zeros(n, int)
+    table = b""
+    for i, (name, vertices) in enumerate(regions.items()):
+        colours[vertices] = 1 + i + (7 << 8) + (9 << 16)
+        text = name.encode() + b"\0"
+        table += struct.pack(">2i", i, len(text)) + text + struct.pack(">4i", 1 + i, 7, 9, 0)
+    source = b"made here\0"
+    path.write_bytes(
+        struct.pack(">i", n)
+        + np.column_stack([np.arange(n), colours]).astype(">i4").tobytes()
+        + struct.pack(">4i", 1, -2, len(regions), len(source))
+        + source
+        + struct.pack(">i", len(regions))
+        + table
+    )
+    return path
+
+
+@pytest.mark.parametrize("hemisphere", ["lh", "rh"])
+def test_a_region_of_an_annotation_is_those_of_its_vertices_that_are_dipoles(
+    shipped, tmp_path, hemisphere
+):
+    head = shipped.head
+    first = head.n_left if hemisphere == "rh" else 0
+    own = np.flatnonzero(head.is_cortex[first : first + 2562])[:60]
+    path = annotation(
+        tmp_path / f"{hemisphere}.mine.annot",
+        {"Vis_1": own[:20], "Vis_2": own[20:40], "Mot_1": [*own[40:], 9000], "far": [9001]},
+    )
+    [one] = find_regions(head, [f"{path}:Vis_1"])
+    np.testing.assert_array_equal(one.dipoles, first + own[:20])
+    [both] = find_regions(head, [f"{path}:Vis_*"])
+    np.testing.assert_array_equal(both.dipoles, first + own[:40])
+    [motor] = find_regions(head, [f"{path}:Mot_1"])
+    np.testing.assert_array_equal(motor.dipoles, first + own[40:])
+    with pytest.raises(ConfigError, match="has no dipole"):
+        find_regions(head, [f"{path}:far"])
+    with pytest.raises(ConfigError, match="expected one of Vis_1, Vis_2"):
+        find_regions(head, [f"{path}:Vis_9"])
+    with pytest.raises(ConfigError, match="person's own"):
+        find_regions(head, [f"{path}:Vis_1"], is_template=False)
+
+
+def test_the_atlas_of_an_annotation_is_the_heads_own(shipped, recording):
+    """The same atlas twice, from the head model and from a file."""
+    head = shipped.head
+    for side in ("lh", "rh"):
+        path = recording(f"atlas/{side}.aparc.annot")
+        for name in ("cuneus", "precentral", "insula"):
+            [ours] = find_regions(head, [f"{name}-{side}"])
+            [theirs] = find_regions(head, [f"{path}:{name}"])
+            both = np.intersect1d(ours.dipoles, theirs.dipoles).size
+            assert both > 0.9 * max(ours.dipoles.size, theirs.dipoles.size)
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_what_is_no_annotation_is_refused(tmp_path_factory, junk, cut):
+    folder = tmp_path_factory.mktemp("annot")
+    whole = annotation(folder / "lh.whole.annot", {"a": [1, 2]}, n=20).read_bytes()
+    broken = folder / "lh.broken.annot"
+    broken.write_bytes(whole[:cut] + junk)
+    try:
+        vertices_of(broken, "a")
+    except ConfigError:
+        return
+    assert whole[:cut] + junk  # by chance it is one
+
+
+def test_a_file_that_is_not_there_or_of_no_hemisphere_is_refused(shipped, tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        find_regions(shipped.head, [f"{tmp_path}/lh.absent.annot:a"])
+    with pytest.raises(ConfigError, match="begins with lh"):
+        find_regions(shipped.head, [f"{tmp_path}/mine.annot:a"])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.feedback.annotations import vertices_of
 from convdip.head import NO_CORTEX, Head
 from convdip.mni import mni_mm
 
 HEMISPHERES = ("lh", "rh")
-SPHERE = "mni:"
+SPHERE, ANNOTATION = "mni:", ".annot:"
+# The first vertices of a mesh of fsaverage's are those of the coarser ones.
+N_ICO4 = 2562
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,11 @@ def find_regions(head: Head, said: Sequence[str], *, is_template: bool = True) -
     head : Head
     said : sequence of str
         Each a region of the Desikan–Killiany atlas, of one hemisphere (``cuneus-lh``) or of both
-        (``cuneus``), or the cortex within a sphere, ``mni:X Y Z R``, in mm of MNI152 space.
+        (``cuneus``); or the cortex within a sphere, ``mni:X Y Z R``, in mm of MNI152 space; or a
+        region of an annotation on fsaverage, ``lh.schaefer_100.annot:7Networks_LH_Vis_*``.
     is_template : bool
-        Whether the head is the template: of others, no MNI coordinates are known.
+        Whether the head is the template: of others, neither MNI coordinates nor the vertices of
+        fsaverage are known.
 
     Returns
     -------
@@ -70,13 +76,14 @@ def find_regions(head: Head, said: Sequence[str], *, is_template: bool = True) -
     known = {region.name: region for region in atlas_regions(head)}
     found = []
     for name in said:
-        if name.startswith(SPHERE):
+        is_sphere = name.startswith(SPHERE)
+        if is_sphere or ANNOTATION in name:
             if not is_template:
                 raise ConfigError(
-                    f"{name!r}: the model's head is a person's own, whose MNI coordinates are not "
-                    "known; expected a region of the atlas"
+                    f"{name!r} is a place on the template, but the model's head is a person's own: "
+                    "expected a region of the atlas"
                 )
-            found.append(_sphere(head, name))
+            found.append((_sphere if is_sphere else _annotated)(head, name))
             continue
         chosen = [known[n] for n in (name, *(f"{name}-{h}" for h in HEMISPHERES)) if n in known]
         if not chosen:
@@ -85,7 +92,8 @@ def find_regions(head: Head, said: Sequence[str], *, is_template: bool = True) -
             instead = f"did you mean {' or '.join(close)}?" if close else ", ".join(sorted(stems))
             raise ConfigError(
                 f"no region {name!r}: expected one of the Desikan–Killiany atlas, such as cuneus "
-                f"or cuneus-lh, or a sphere, such as 'mni:-20 -92 5 12'; {instead}"
+                f"or cuneus-lh, a sphere, such as 'mni:-20 -92 5 12', or a region of an "
+                f"annotation, such as 'lh.schaefer_100.annot:7Networks_LH_Vis_1'; {instead}"
             )
         found += chosen
     return found
@@ -112,3 +120,22 @@ def _sphere(head: Head, said: str) -> Region:
             f"{distances_mm.min():.0f} mm away"
         )
     return Region(said, within)
+
+
+def _annotated(head: Head, said: str) -> Region:
+    """Return a region of an annotation file, ``PATH.annot:NAME``."""
+    stem, _, name = said.partition(ANNOTATION)
+    path = Path(stem + ANNOTATION.removesuffix(":"))
+    hemisphere = path.name.partition(".")[0]
+    if hemisphere not in HEMISPHERES:
+        raise ConfigError(f"{path}: expected a file that begins with lh. or rh., its hemisphere")
+    if not head.n_left == head.n_dipoles - head.n_left == N_ICO4:
+        raise ConfigError(
+            f"{path}: the model has {head.n_dipoles} dipoles, expected {2 * N_ICO4} on fsaverage"
+        )
+    vertices = vertices_of(path, name)
+    dipoles = vertices[vertices < N_ICO4] + (head.n_left if hemisphere == "rh" else 0)
+    dipoles = dipoles[head.is_cortex[dipoles]]
+    if not dipoles.size:
+        raise ConfigError(f"{said!r} has no dipole of the model: expected a larger region")
+    return Region(f"{name} ({hemisphere})", dipoles)

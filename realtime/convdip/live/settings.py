@@ -77,7 +77,8 @@ class Settings:
     roi : str or sequence of str
         Regions of the cortex, by comma, taken as one: how active they are is published as
         NAME-Features and NAME-Feedback, and that of every region as NAME-ROI. Each a region of the
-        Desikan–Killiany atlas, such as cuneus or cuneus-lh, or a sphere, 'mni:X Y Z R'.
+        Desikan–Killiany atlas, such as cuneus or cuneus-lh, a sphere, 'mni:X Y Z R', or a region
+        of an annotation, 'lh.FILE.annot:NAME'.
     measure : 'power', 'amplitude' or 'moment'
         What of them is measured.
     toward : 'up' or 'down'
