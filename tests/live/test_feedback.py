@@ -1,5 +1,6 @@
 """Feedback end to end over LSL: from a source in the EEG to a value, and its honest silence."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
 from convdip.sources.recordings import read_recording
 from convdip.streams import EventMessage, read_feedback, stream_name
+from pythonosc.dispatcher import Dispatcher
+from pythonosc.osc_server import BlockingOSCUDPServer
 
 SFREQ_HZ = 125.0
 REST_S, WINDOW_S = 8.0, 0.25
@@ -392,3 +395,38 @@ def test_files_that_hold_no_features_are_refused(tmp_path, text, message):
         Settings(features=path)
     with pytest.raises(ConfigError, match="no features at"):
         Settings(features=tmp_path / "absent.toml")
+
+
+def test_feedback_goes_out_over_osc_where_there_is_any(shipped, unique, sender):
+    head, n, heard = shipped.head, 1500, []
+    server = BlockingOSCUDPServer(("127.0.0.1", 0), Dispatcher())
+    server.dispatcher.set_default_handler(lambda address, *values: heard.append((address, values)))
+    server.timeout = 0.2
+    with Service(
+        unique, unique, provider="cpu", band=(8, 12), roi="cuneus", baseline=5, wait_s=20,
+        osc=str(server.server_address[1]),
+    ):  # fmt: skip
+        assert sender.outlet.wait_for_consumers(10)
+        listener = Listener(unique)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        stamps = sender(alpha(head, n, np.full(n, 3.0)))
+        listener.until(lambda: listener.last.get("reason") == Suspended.SILENCE.code)
+        time.sleep(0.3)
+        server.shutdown()
+        thread.join(10)
+    server.server_close()
+    values = [one for address, one in heard if address == f"/{unique}/feedback"]
+    valid = [one for address, one in heard if address == f"/{unique}/valid"]
+    fed = [row for row in listener.feedback if row["valid"]]
+    assert len(values) > 0.9 * len(fed) > 100  # UDP may lose some
+    assert all(0 <= value <= 1 and above in (0, 1) for value, above, _ in values)
+    assert np.isin(np.round([stamp for *_, stamp in values], 5), np.round(stamps, 5)).mean() > 0.99
+    assert {is_valid for is_valid, _ in valid} == {0, 1}
+    assert {0, Suspended.REST.code, Suspended.SILENCE.code} <= {reason for _, reason in valid}
+
+
+@pytest.mark.parametrize("address", ["", "port", "1.2.3.4", "host:", ":0", "70000", "a:b:c", "-1"])
+def test_addresses_that_are_none_are_refused(address):
+    with pytest.raises(ConfigError, match="`osc` is"):
+        Settings(roi="cuneus", osc=address)

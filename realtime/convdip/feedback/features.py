@@ -31,7 +31,7 @@ class Suspended(StrEnum):
     INVALID = "the EEG cannot be imaged"
     ARTEFACT = "eyes or muscle"
     SILENCE = "no EEG comes"
-    REST = "the baseline is not complete"
+    REST = "there is no baseline yet"
     NOTHING = "the region holds no source"
 
     @property

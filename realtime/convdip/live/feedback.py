@@ -17,6 +17,7 @@ from convdip.frame import Frame
 from convdip.live.conditioning import Filters
 from convdip.live.delay import half_way_s
 from convdip.live.events import Say
+from convdip.live.osc import OscOutlet
 from convdip.live.settings import Settings
 from convdip.mni import mni_mm
 from convdip.streams import (
@@ -26,6 +27,8 @@ from convdip.streams import (
     features_info,
     feedback_info,
 )
+
+log = logging.getLogger(__name__)
 
 BUFFER_S = 10
 # Longer than this, and than so many samples, without any is silence.
@@ -113,6 +116,7 @@ class FeedbackOutlets:
         what = f"{fed_back.label}: {fed_back.type} of {fed_back.regions}, {settings.toward}"
         info = feedback_info(name, sfreq_hz, what, fed_back.delay_s)
         self._value = pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
+        self._osc = None if settings.osc is None else OscOutlet(name, settings.osc)
         self._open_rest(settings, sfreq_hz, provenance.model)
 
     def _open_rest(self, settings: Settings, sfreq_hz: float, model: str) -> None:
@@ -127,6 +131,7 @@ class FeedbackOutlets:
         self._of = "; ".join([*said, model])
         is_kept = settings.rest is not None and settings.rest.exists()
         if settings.baseline is None and not is_kept:
+            log.warning("without `baseline` or a kept `rest` there are features, but no feedback")
             return
         linear = [feature.measure == "moment" for feature in self._own] + [True] * len(
             self._contrasts
@@ -172,6 +177,11 @@ class FeedbackOutlets:
         self._tell(why, now_s)
         self._due_s = now_s + self._silence_s
 
+    def close(self) -> None:
+        """Send no more."""
+        if self._osc is not None:
+            self._osc.close()
+
     def push_silence(self, now_s: float) -> None:
         """Say that there is no value, where no sample came for a while."""
         if now_s < self._due_s:
@@ -189,6 +199,8 @@ class FeedbackOutlets:
         elif why is Suspended.NOT:
             why = Suspended.FILLING
         is_valid = why is Suspended.NOT
+        if self._osc is not None:
+            self._osc.send(value, at_s, why.code, is_valid=is_valid, is_above=is_above)
         return [value, float(is_valid), float(is_above), self._feeder.threshold, float(why.code)]
 
     def _tell_rest(self, now_s: float) -> None:

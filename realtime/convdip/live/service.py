@@ -58,7 +58,7 @@ class Service:
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
         ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``roi``, ``measure``,
         ``toward``, ``threshold``, ``success_rate``, ``rest``, ``features``, ``feedback``,
-        ``wait_s``.
+        ``osc``, ``wait_s``.
 
     Raises
     ------
@@ -196,6 +196,8 @@ class Service:
         """Take the published streams off the network; once the service has stopped."""
         if self._is_open:
             self._frames.close()
+            if self._feedback is not None:
+                self._feedback.close()
             del self._outlet, self._power, self._feedback, self._quality, self._events
 
     def stop(self) -> None:

@@ -19,6 +19,7 @@ from convdip.live.conditioning import HIGH_PASS_HZ, Filters
 from convdip.live.feature_settings import FeatureSettings, listed, read_features
 from convdip.live.inlet import BUFFER_S
 from convdip.live.network import Precision
+from convdip.live.osc import parsed
 from convdip.live.runtime import Provider
 from convdip.live.units import volts_per_unit
 
@@ -94,6 +95,8 @@ class Settings:
         Features by name, in place of roi: a TOML file with a table [feature.NAME] for each.
     feedback : str or None
         The feature that is fed back; without it, the last.
+    osc : str or None
+        Send feedback over OSC, too: to a PORT of this computer, or to HOST:PORT.
     wait_s : float
         How long to look for the stream, in seconds.
     """
@@ -125,6 +128,7 @@ class Settings:
     rest: Path | None = None
     features: Path | Mapping[str, FeatureSettings] | None = None
     feedback: str | None = None
+    osc: str | None = None
     wait_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -208,10 +212,20 @@ class Settings:
     def _check_feedback(self) -> None:
         """Refuse features that cannot be."""
         Feeder(self.toward, self.threshold, self.success_rate)
+        if self.osc is not None:
+            parsed(self.osc)
         if self.roi and self.tables:
             raise ConfigError("`roi` and `features`: expected one of them")
         if not (self.roi or self.tables):
-            for name in ("measure", "toward", "threshold", "success_rate", "rest", "feedback"):
+            for name in (
+                "measure",
+                "toward",
+                "threshold",
+                "success_rate",
+                "rest",
+                "feedback",
+                "osc",
+            ):
                 if getattr(self, name) != getattr(Settings, name):
                     raise ConfigError(f"`{name}` without `roi`: expected regions to measure")
         known = {feature.name for feature in self.measured}
