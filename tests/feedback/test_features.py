@@ -171,3 +171,28 @@ def test_a_feature_of_nothing_is_refused(shipped):
         Features(shipped.head, [Feature("a", ())], SFREQ_HZ)
     with pytest.raises(ConfigError, match="one or more"):
         Features(shipped.head, [], SFREQ_HZ)
+
+
+def test_nothing_adds_up_over_hours(shipped):
+    """Sums that are kept are those of the window, whatever went through it."""
+    head, n = shipped.head, 3000
+    features = [Feature("a", ("cuneus",), "power", 0.37), Feature("b", ("insula",), "power", 0.05)]
+    made = Features(head, features, SFREQ_HZ)
+    moments = moments_of(head, n, 5)
+    moments[500] *= 1e6  # a moment that no brain has, and that no one flagged
+    values = np.concatenate([made(frame(part)).values for part in np.array_split(moments, 400)])
+    fresh = Features(head, features, SFREQ_HZ)(frame(moments[-60:])).values[-1]
+    np.testing.assert_allclose(values[-1], fresh, rtol=1e-6)
+    assert values[900:].max() < 10
+
+
+def test_moments_that_are_no_numbers_are_no_value_even_without_a_flag(shipped):
+    head = shipped.head
+    made = Features(head, [Feature("a", ("cuneus",), "power", 0.1)], SFREQ_HZ)
+    made(frame(moments_of(head, 20)))
+    broken = moments_of(head, 3)
+    broken[1] = np.nan
+    values, why = made(frame(broken))
+    assert np.isnan(values).all()
+    assert why is Suspended.INVALID
+    assert np.isfinite(made(frame(moments_of(head, 10))).values[-1]).all()

@@ -140,35 +140,33 @@ class Features:
         lost = {f.band_hz for f in self.features} - {None, *bands}
         if lost:
             raise ConfigError(f"features are in the bands {lost}: frames have only {list(bands)}")
-        self._recent = np.zeros((int(self._lengths.max()) - 1, len(self.features)))
-        self._n_good = 0
+        # What the windows hold, the longest one wholly, and its sums.
+        self._held = np.zeros((int(self._lengths.max()), len(self.features)))
+        self._sums = np.zeros(len(self.features))
+        self._columns = np.arange(len(self.features))
+        self.restart()
 
     def restart(self) -> None:
         """Fill the windows anew."""
-        self._n_good = 0
+        self._held[:], self._sums[:], self._next, self._n_good = 0.0, 0.0, 0, 0
 
     def __call__(self, frame: Frame) -> Values:
         """Return the features of a frame's samples."""
         flags, n = frame.flags, len(frame.timestamps)
         if flags.n_missing or flags.is_resumed:
             self.restart()
-        why = Suspended.NOT
-        if flags.invalid is not Invalid.NOT:
+        instant, why = self._instant(frame), Suspended.NOT
+        if flags.invalid is not Invalid.NOT or not np.isfinite(instant).all():
             why = Suspended.INVALID
         elif flags.artefact is not Artefact.NONE:
             why = Suspended.ARTEFACT
         if why is not Suspended.NOT:
             self.restart()
             return Values(np.full((n, len(self.features)), np.nan), why)
-        rows = np.concatenate([self._recent, self._instant(frame)])
-        sums = np.cumsum(np.concatenate([np.zeros_like(rows[:1]), rows]), axis=0)
-        ends = len(self._recent) + 1 + np.arange(n)[:, None]
-        columns = np.arange(len(self.features))
-        values = (sums[ends, columns] - sums[ends - self._lengths, columns]) / self._lengths
-        values[:, self._is_square] = values[:, self._is_square].clip(min=0)
-        values[:, self._is_root] = np.sqrt(values[:, self._is_root])
-        n_good = self._n_good + 1 + np.arange(n)[:, None]
-        self._recent, self._n_good = rows[n:], self._n_good + n
+        means = np.array([self._step(row) for row in instant]).reshape(instant.shape)
+        values = np.where(self._is_square, means.clip(min=0), means)
+        values = np.where(self._is_root, np.sqrt(values.clip(min=0)), values)
+        n_good = self._n_good - n + 1 + np.arange(n)[:, None]
         values[n_good < self._lengths] = np.nan
         values[values == 0] = np.nan
         if (self._n_good < self._lengths).any():
@@ -176,6 +174,18 @@ class Features:
         elif np.isnan(values[-1]).any():
             why = Suspended.NOTHING
         return Values(values, why)
+
+    def _step(self, row: Float) -> Float:
+        """Take a sample into the windows, and return their means."""
+        n_held = len(self._held)
+        self._sums += row - self._held[(self._next - self._lengths) % n_held, self._columns]
+        self._held[self._next] = row
+        self._next = (self._next + 1) % n_held
+        self._n_good += 1
+        if self._next == 0:  # rounding errors must not add up over hours
+            for i, length in enumerate(self._lengths):
+                self._sums[i] = self._held[n_held - length :, i].sum()
+        return np.asarray(self._sums / self._lengths)
 
     def _instant(self, frame: Frame) -> Float:
         """Return what is averaged over the windows, shape (n_times, n_features)."""

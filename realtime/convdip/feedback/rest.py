@@ -42,13 +42,19 @@ class Rest:
 
     def __init__(self, scales: Sequence[Scale], n_samples: int) -> None:
         self._is_log = np.array([scale == "log" for scale in scales])
-        self._left, self._seen = n_samples, list[Float]()
+        self._n_samples = self._left = n_samples
+        self._seen = list[Float]()
         self.median = self.spread = np.full(len(scales), np.nan)
 
     @property
     def is_complete(self) -> bool:
         """Whether it has seen enough."""
         return self._left <= 0
+
+    @property
+    def share(self) -> float:
+        """How much of what it should see it has seen."""
+        return 1 - max(self._left, 0) / self._n_samples
 
     def add(self, values: Float) -> None:
         """Add features of samples, shape (n_times, n_features); rows with NaN do not count."""

@@ -31,6 +31,7 @@ from convdip.streams import (
 log = logging.getLogger(__name__)
 
 BUFFER_S = 10
+PROGRESS_S = 10.0
 # Longer than this, and than so many samples, without any is silence.
 SILENCE_S, SILENT_SAMPLES = 0.07, 3
 
@@ -121,7 +122,7 @@ class FeedbackOutlets:
 
     def _open_rest(self, settings: Settings, sfreq_hz: float, model: str) -> None:
         """Load what is usual, or begin to gather it."""
-        self._rest, self._rest_path = None, settings.rest
+        self._rest, self._rest_path, self._progress_s = None, settings.rest, -np.inf
         said = [
             f"{one.name}: {one.measure} of {' + '.join(one.regions)} over {one.window_s:g} s, "
             f"{_in_band(settings.filters, one)}"
@@ -161,17 +162,19 @@ class FeedbackOutlets:
         if self._rest is not None:
             if is_noise_known and not self._rest.is_complete:
                 self._rest.add(own)
-                self._tell_rest(now_s)
+                self._tell_rest(self._rest, now_s)
             z = self._rest.z(own)
         stamps = frame.timestamps.tolist()
         self._roi.push_chunk(values[:, n_own:].astype(np.float32), stamps)
         self._named.push_chunk(np.hstack([own, z]).astype(np.float32), stamps)
         own, z = own[:, self._fed_back], z[:, self._fed_back]
-        if why in (Suspended.NOT, Suspended.NOTHING):
-            is_nothing = bool(np.isnan(own[-1]))
-            why = Suspended.NOTHING if is_nothing else Suspended.NOT
-        if why is Suspended.NOT and np.isnan(z[-1]):
+        # What holds of the features altogether need not hold of the one that is fed back.
+        if np.isfinite(z[-1]):
+            why = Suspended.NOT
+        elif np.isfinite(own[-1]):
             why = Suspended.REST
+        elif why is Suspended.NOT:
+            why = Suspended.NOTHING
         rows = [self._row(float(one), stamp, why) for one, stamp in zip(z, stamps, strict=True)]
         self._value.push_chunk(np.array(rows, np.float32), stamps)
         self._tell(why, now_s)
@@ -203,21 +206,24 @@ class FeedbackOutlets:
             self._osc.send(value, at_s, why.code, is_valid=is_valid, is_above=is_above)
         return [value, float(is_valid), float(is_above), self._feeder.threshold, float(why.code)]
 
-    def _tell_rest(self, now_s: float) -> None:
-        assert self._rest is not None
-        if not self._rest.is_complete:
+    def _tell_rest(self, rest: Rest, now_s: float) -> None:
+        """Tell when the baseline is complete, and how far it is."""
+        if not rest.is_complete:
+            if now_s >= self._progress_s:
+                self._progress_s = now_s + PROGRESS_S
+                log.info("the baseline of the feedback is gathered: %.0f %%", 100 * rest.share)
             return
         text = "the baseline of the feedback is complete"
         if self._rest_path is not None:
             try:
-                self._rest.save(self._rest_path, self._of)
+                rest.save(self._rest_path, self._of)
                 text += f", and kept in {self._rest_path}"
             except OSError as error:  # the session goes on without it
                 text += f", but cannot be kept in {self._rest_path}: {error.strerror}"
         facts = {
             "names": self._names,
-            "median": self._rest.median.round(4).tolist(),
-            "spread": self._rest.spread.round(4).tolist(),
+            "median": rest.median.round(4).tolist(),
+            "spread": rest.spread.round(4).tolist(),
         }
         self._say(Event.REST, text, now_s, logging.WARNING, **facts)
 
