@@ -94,3 +94,15 @@ def test_what_is_no_baseline_is_refused(tmp_path, text):
     assert not rest.is_complete
     with pytest.raises(ConfigError, match="cannot be read"):
         rest.load(tmp_path, "a")
+
+
+def test_without_a_number_it_goes_on_until_it_is_finished():
+    rng = np.random.default_rng(4)
+    values = np.exp(rng.standard_normal((700, 1)))
+    rest, same = Rest(["log"]), Rest(["log"], 700)
+    for rows in np.array_split(values, 9):
+        rest.add(rows)
+    assert (rest.n_seen, rest.is_complete) == (700, False)
+    rest.finish()
+    same.add(values)
+    np.testing.assert_array_equal(rest.z(values), same.z(values))

@@ -430,3 +430,43 @@ def test_feedback_goes_out_over_osc_where_there_is_any(shipped, unique, sender):
 def test_addresses_that_are_none_are_refused(address):
     with pytest.raises(ConfigError, match="`osc` is"):
         Settings(roi="cuneus", osc=address)
+
+
+def test_the_baseline_between_two_markers(shipped, unique, sender):
+    """A first pair that is too short does not count; what is outside does not, either."""
+    head, second = shipped.head, round(SFREQ_HZ)
+    markers = pylsl.StreamOutlet(
+        pylsl.StreamInfo(f"{unique}Trigger", "Markers", 1, 0, pylsl.cf_string, f"id-m-{unique}")
+    )
+    begins, ends = f"{unique} rest", f"{unique} task"
+    with Service(
+        unique, unique, provider="cpu", band=(8, 12), roi="cuneus", keep=True, wait_s=20,
+        rest_markers=(begins, ends),
+    ):  # fmt: skip
+        assert sender.outlet.wait_for_consumers(10)
+        assert markers.wait_for_consumers(10)
+        listener = Listener(unique)
+        calm, strong = np.full(8 * second, 0.5), np.full(4 * second, 8.0)
+        start_s = pylsl.local_clock()
+        for begin_s, strength in ((0, strong), (4, calm[: 4 * second]), (8, strong), (12, calm)):
+            if strength is not strong:
+                markers.push_sample([begins], start_s + begin_s)
+                markers.push_sample(["something else"], start_s + begin_s + 1)
+                markers.push_sample([ends], start_s + begin_s + len(strength) / SFREQ_HZ)
+                time.sleep(0.5)  # they are on their way before the EEG is
+            sender(alpha(head, len(strength), strength, int(begin_s)), start_s + begin_s)
+        sender(alpha(head, len(strong), strong, 9), start_s + 20)
+        listener.until(lambda: len(listener.rows["Features"]) >= 24 * second)
+        listener.until(lambda: listener.last["reason"] == Suspended.SILENCE.code)
+    told = [event for event in listener.events if event.event == "rest"]
+    assert ["too" in event.text or "less than" in event.text for event in told] == [True, False]
+    z = np.array(listener.rows["Features"])[:, 1]
+    known = np.flatnonzero(np.isfinite(z))
+    assert 20 * second <= known[0] < 21 * second
+    # Of calm alone: what was strong outside the markers would have made this ordinary.
+    assert np.median(z[-second:]) > 3
+
+
+def test_two_markers_that_are_one_are_refused():
+    with pytest.raises(ConfigError, match="`rest_markers` are the same"):
+        Settings(roi="cuneus", rest_markers=("rest", "rest"))

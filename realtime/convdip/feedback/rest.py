@@ -31,43 +31,43 @@ class Rest:
     ----------
     scales : sequence of {'log', 'linear'}
         Whether a feature is compared by its logarithm, as power and amplitude should be.
-    n_samples : int
-        How many are gathered.
+    n_samples : int, optional
+        How many are gathered; without it, as many as there are until `finish`.
 
     Attributes
     ----------
+    n_seen : int
+        Samples so far.
+    is_complete : bool
     median, spread : ndarray, shape (n_features,)
         Once complete; the spread as a standard deviation.
     """
 
-    def __init__(self, scales: Sequence[Scale], n_samples: int) -> None:
+    def __init__(self, scales: Sequence[Scale], n_samples: int | None = None) -> None:
         self._is_log = np.array([scale == "log" for scale in scales])
-        self._n_samples = self._left = n_samples
-        self._seen = list[Float]()
+        self._n_samples, self._seen = n_samples, list[Float]()
+        self.n_seen, self.is_complete = 0, False
         self.median = self.spread = np.full(len(scales), np.nan)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether it has seen enough."""
-        return self._left <= 0
-
-    @property
-    def share(self) -> float:
-        """How much of what it should see it has seen."""
-        return 1 - max(self._left, 0) / self._n_samples
 
     def add(self, values: Float) -> None:
         """Add features of samples, shape (n_times, n_features); rows with NaN do not count."""
         if self.is_complete:
             return
-        rows = self._scaled(values[np.isfinite(values).all(axis=1)])[: self._left]
+        rows = self._scaled(values[np.isfinite(values).all(axis=1)])
+        if self._n_samples is not None:
+            rows = rows[: self._n_samples - self.n_seen]
         self._seen.append(rows)
-        self._left -= len(rows)
-        if self._left <= 0:
-            seen = np.concatenate(self._seen)
-            self._seen.clear()
-            self.median = np.median(seen, axis=0)
-            self.spread = OF_GAUSSIAN * np.median(np.abs(seen - self.median), axis=0) + TINY
+        self.n_seen += len(rows)
+        if self.n_seen == self._n_samples:
+            self.finish()
+
+    def finish(self) -> None:
+        """Take what was seen for all there is; at least one sample."""
+        seen = np.concatenate(self._seen)
+        self._seen.clear()
+        self.median = np.median(seen, axis=0)
+        self.spread = OF_GAUSSIAN * np.median(np.abs(seen - self.median), axis=0) + TINY
+        self.is_complete = True
 
     def z(self, values: Float) -> Float:
         """Return how many standard deviations above rest features are; NaN until complete."""
@@ -103,7 +103,7 @@ class Rest:
             raise ConfigError(f"the baseline {path} is damaged: gather it anew")
         if not (spread > 0).all():
             raise ConfigError(f"the baseline {path} has no spread: gather it anew")
-        self.median, self.spread, self._left = median, spread, 0
+        self.median, self.spread, self.is_complete = median, spread, True
 
     def _scaled(self, values: Float) -> Float:
         return np.where(self._is_log, np.log(np.maximum(values, TINY)), values)

@@ -7,16 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from convdip.bundle import Bundle
 from convdip.feedback.features import Feature, Features, Suspended
 from convdip.feedback.regions import atlas_regions
-from convdip.feedback.rest import Rest, n_rest
+from convdip.feedback.rest import SHORTEST_S, Rest, Scale, n_rest
 from convdip.feedback.value import Feeder
 from convdip.frame import Frame
 from convdip.live.conditioning import Filters
 from convdip.live.delay import half_way_s
 from convdip.live.events import Say
+from convdip.live.markers import Between
 from convdip.live.osc import OscOutlet
 from convdip.live.settings import Settings
 from convdip.mni import mni_mm
@@ -131,16 +133,27 @@ class FeedbackOutlets:
         said += [f"{name}: {contrast}" for name, contrast in self._contrasts.items()]
         self._of = "; ".join([*said, model])
         is_kept = settings.rest is not None and settings.rest.exists()
-        if settings.baseline is None and not is_kept:
-            log.warning("without `baseline` or a kept `rest` there are features, but no feedback")
+        self._least_rest = n_rest(SHORTEST_S, sfreq_hz)
+        self._between = None
+        markers, seconds = settings.rest_markers, settings.baseline
+        if markers is None and seconds is None and not is_kept:
+            log.warning(
+                "without `baseline`, `rest_markers` or a kept `rest` there is no feedback, only "
+                "features"
+            )
             return
         linear = [feature.measure == "moment" for feature in self._own] + [True] * len(
             self._contrasts
         )
-        n_samples = 1 if settings.baseline is None else n_rest(settings.baseline, sfreq_hz)
-        self._rest = Rest(["linear" if is_linear else "log" for is_linear in linear], n_samples)
+        self._scales: list[Scale] = ["linear" if is_linear else "log" for is_linear in linear]
+        self._n_rest = None
+        if markers is None and seconds is not None:
+            self._n_rest = n_rest(seconds, sfreq_hz)
+        self._rest = Rest(self._scales, self._n_rest)
         if settings.rest is not None and is_kept:
             self._rest.load(settings.rest, self._of)
+        elif markers is not None:
+            self._between = Between(*markers)
 
     def push(self, frame: Frame, now_s: float, *, is_noise_known: bool) -> None:
         """Publish what a frame's samples say.
@@ -161,8 +174,7 @@ class FeedbackOutlets:
         z = np.full_like(own, np.nan)
         if self._rest is not None:
             if is_noise_known and not self._rest.is_complete:
-                self._rest.add(own)
-                self._tell_rest(self._rest, now_s)
+                self._gather(self._rest, own, frame.timestamps, now_s)
             z = self._rest.z(own)
         stamps = frame.timestamps.tolist()
         self._roi.push_chunk(values[:, n_own:].astype(np.float32), stamps)
@@ -181,9 +193,10 @@ class FeedbackOutlets:
         self._due_s = now_s + self._silence_s
 
     def close(self) -> None:
-        """Send no more."""
-        if self._osc is not None:
-            self._osc.close()
+        """Send no more, and listen no more."""
+        for part in (self._osc, self._between):
+            if part is not None:
+                part.close()
 
     def push_silence(self, now_s: float) -> None:
         """Say that there is no value, where no sample came for a while."""
@@ -206,13 +219,30 @@ class FeedbackOutlets:
             self._osc.send(value, at_s, why.code, is_valid=is_valid, is_above=is_above)
         return [value, float(is_valid), float(is_above), self._feeder.threshold, float(why.code)]
 
+    def _gather(
+        self, rest: Rest, own: NDArray[np.float64], stamps: NDArray[np.float64], now_s: float
+    ) -> None:
+        """Add what belongs to the baseline, and tell how far it is."""
+        between = self._between
+        rest.add(own if between is None else own[between.is_inside(stamps)])
+        if between is not None and between.is_over(float(stamps[-1])):
+            if rest.n_seen >= self._least_rest:
+                rest.finish()
+            elif rest.n_seen:
+                self._rest = Rest(self._scales)
+                text = (
+                    f"the baseline had less than {SHORTEST_S:g} s without artefacts: gather it anew"
+                )
+                self._say(Event.REST, text, now_s, logging.WARNING, samples=rest.n_seen)
+        if rest.is_complete:
+            self._tell_rest(rest, now_s)
+        elif rest.n_seen and now_s >= self._progress_s:
+            self._progress_s = now_s + PROGRESS_S
+            of = "" if self._n_rest is None else f" of {self._n_rest}"
+            log.info("the baseline of the feedback has %d%s samples", rest.n_seen, of)
+
     def _tell_rest(self, rest: Rest, now_s: float) -> None:
-        """Tell when the baseline is complete, and how far it is."""
-        if not rest.is_complete:
-            if now_s >= self._progress_s:
-                self._progress_s = now_s + PROGRESS_S
-                log.info("the baseline of the feedback is gathered: %.0f %%", 100 * rest.share)
-            return
+        """Tell that the baseline is complete, and keep it where that was asked for."""
         text = "the baseline of the feedback is complete"
         if self._rest_path is not None:
             try:

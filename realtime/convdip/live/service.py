@@ -57,8 +57,8 @@ class Service:
         The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
         ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
         ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``roi``, ``measure``,
-        ``toward``, ``threshold``, ``success_rate``, ``rest``, ``features``, ``feedback``,
-        ``osc``, ``wait_s``.
+        ``toward``, ``threshold``, ``success_rate``, ``rest``, ``rest_markers``, ``features``,
+        ``feedback``, ``osc``, ``wait_s``.
 
     Raises
     ------

@@ -86,6 +86,9 @@ class Settings:
         Which way feedback rewards.
     threshold : float
         From which feedback on it is a success: 0.8 is above four fifths of the baseline.
+    rest_markers : (str, str) or None
+        In place of the seconds of baseline: what LSL markers say when the person begins to rest,
+        and when that is over.
     success_rate : float or None
         Let the threshold follow, so that feedback reaches it for this share of the time.
     rest : Path or None
@@ -124,6 +127,7 @@ class Settings:
     measure: Measure = "power"
     toward: Toward = "up"
     threshold: float = THRESHOLD
+    rest_markers: tuple[str, str] | None = None
     success_rate: float | None = None
     rest: Path | None = None
     features: Path | Mapping[str, FeatureSettings] | None = None
@@ -214,6 +218,10 @@ class Settings:
         Feeder(self.toward, self.threshold, self.success_rate)
         if self.osc is not None:
             parsed(self.osc)
+        if self.rest_markers is not None and self.rest_markers[0] == self.rest_markers[1]:
+            raise ConfigError(
+                "`rest_markers` are the same: expected one that begins and one that ends"
+            )
         if self.roi and self.tables:
             raise ConfigError("`roi` and `features`: expected one of them")
         if not (self.roi or self.tables):
@@ -223,6 +231,7 @@ class Settings:
                 "threshold",
                 "success_rate",
                 "rest",
+                "rest_markers",
                 "feedback",
                 "osc",
             ):
