@@ -470,3 +470,27 @@ def test_the_baseline_between_two_markers(shipped, unique, sender):
 def test_two_markers_that_are_one_are_refused():
     with pytest.raises(ConfigError, match="`rest_markers` are the same"):
         Settings(roi="cuneus", rest_markers=("rest", "rest"))
+
+
+def test_what_comes_late_is_not_fed_back(shipped, unique, sender):
+    """More than the service can image in time: features go on, feedback does not."""
+    head, n = shipped.head, 900
+    eeg_uv = alpha(head, n, np.full(n, 3.0))
+    with Service(
+        unique, unique, provider="cpu", band=(8, 12), roi="cuneus", baseline=5, keep=True, wait_s=20
+    ):
+        assert sender.outlet.wait_for_consumers(10)
+        listener = Listener(unique)
+        begin_s = pylsl.local_clock()
+        sender(eeg_uv, begin_s)
+        listener.until(lambda: any(row["valid"] for row in listener.feedback))
+        late = np.ascontiguousarray(alpha(head, 500, np.full(500, 3.0), 1))
+        stamps = begin_s + (n + np.arange(len(late))) / SFREQ_HZ
+        sender.outlet.push_chunk(late, stamps.tolist())
+        listener.until(lambda: len(listener.rows["Features"]) >= n + len(late))
+        listener.until(lambda: listener.last["reason"] == Suspended.SILENCE.code)
+    reasons = [row["reason"] for row in listener.feedback]
+    assert reasons.count(Suspended.LATE.code) > 100
+    of_late = np.isin(listener.stamps["Features"], stamps)
+    assert np.isfinite(np.array(listener.rows["Features"])[of_late]).mean() > 0.9
+    assert str(Suspended.LATE) in [event.facts.get("reason") for event in listener.events]

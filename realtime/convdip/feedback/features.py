@@ -33,6 +33,7 @@ class Suspended(StrEnum):
     SILENCE = "no EEG comes"
     REST = "there is no baseline yet"
     NOTHING = "the region holds no source"
+    LATE = "more samples wait than can be imaged in time"
 
     @property
     def code(self) -> int:

@@ -181,7 +181,9 @@ class FeedbackOutlets:
         self._named.push_chunk(np.hstack([own, z]).astype(np.float32), stamps)
         own, z = own[:, self._fed_back], z[:, self._fed_back]
         # What holds of the features altogether need not hold of the one that is fed back.
-        if np.isfinite(z[-1]):
+        if frame.flags.overload:
+            z, why = np.full_like(z, np.nan), Suspended.LATE
+        elif np.isfinite(z[-1]):
             why = Suspended.NOT
         elif np.isfinite(own[-1]):
             why = Suspended.REST
