@@ -11,6 +11,7 @@ from convdip import Feature, Features, Filters, Imager, Service
 from convdip.errors import ConfigError
 from convdip.feedback.features import Suspended
 from convdip.live.feature_settings import FeatureSettings
+from convdip.live.feedback import SILENCE_S
 from convdip.live.settings import Settings
 from convdip.patches import patch_dictionary
 from convdip.sources.background import background_eeg
@@ -50,14 +51,12 @@ class Listener:
             self.inlets[which].open_stream(timeout=10)
         self.rows = {which: [] for which in self.inlets}
         self.stamps = {which: [] for which in self.inlets}
-        self.heard = {which: [] for which in self.inlets}
 
     def read(self):
         for which, inlet in self.inlets.items():
             rows, stamps = inlet.pull_chunk(timeout=0.0, max_samples=4096)
             self.rows[which] += rows
             self.stamps[which] += stamps
-            self.heard[which] += [pylsl.local_clock()] * len(rows)
 
     def until(self, is_enough, timeout_s=20):
         deadline = time.monotonic() + timeout_s
@@ -171,16 +170,17 @@ def check_course(listener, stamps, n_rest):
 
 
 def check_silence(listener, sender, eeg_uv):
-    """What stops is suspended within a tenth of a second, and goes on when it comes again."""
-    sender(eeg_uv, live=True)
+    """What stops is suspended, and goes on when it comes again."""
+    last_stamp = sender(eeg_uv, live=True)[-1]
     listener.read()
-    n_before, last_s = len(listener.rows["Feedback"]), pylsl.local_clock()
+    n_before = len(listener.rows["Feedback"])
     listener.until(lambda: listener.last.get("reason") == Suspended.SILENCE.code)
     silent = next(
         i for i in range(n_before, len(listener.rows["Feedback"]))
         if listener.feedback[i]["reason"] == Suspended.SILENCE.code
     )  # fmt: skip
-    assert listener.heard["Feedback"][silent] - last_s < 0.25  # generous: a busy machine
+    # As soon as it may be (benchmarks/feedback_delay.py says how soon it is), and no sooner.
+    assert listener.stamps["Feedback"][silent] - last_stamp >= SILENCE_S
     row = listener.feedback[silent]
     assert not row["valid"]
     assert np.isnan(row["value"])
