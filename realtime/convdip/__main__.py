@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import tomllib
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, fields
@@ -18,6 +17,7 @@ from cyclopts.config import Toml
 
 from convdip.bundle import DEFAULT_MODEL, load_bundle
 from convdip.errors import ConfigError, ConvDipError, MontageError
+from convdip.live.feature_settings import read_tables
 from convdip.live.network import Precision
 from convdip.live.runtime import Provider
 from convdip.live.settings import Settings
@@ -477,7 +477,8 @@ def _launch(
     if config is not None:
         has_features = _check_settings(config)
         app.config = (Toml(config, must_exist=True),)
-        if has_features and tokens[:1] == ("run",) and "--features" not in tokens:
+        is_named = any(token.partition("=")[0] == "--features" for token in tokens)
+        if has_features and tokens[:1] == ("run",) and not is_named:
             tokens = (*tokens, "--features", str(config))
     return app(tokens)
 
@@ -492,12 +493,7 @@ def _check_settings(path: Path) -> bool:
 
     Returns whether there are features in it.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"no settings at {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    tables = read_tables(path, "settings")
     has_features = tables.pop("feature", None) is not None
     unknown = [key for key in tables if key not in set(app)]
     if unknown:

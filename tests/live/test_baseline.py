@@ -14,6 +14,20 @@ SFREQ_HZ = 100.0
 NO_FILTER = Filters(None, None, None)
 
 
+def unfiltered(bundle, network, **how):
+    """Return an imager that neither filters nor leaves electrodes out."""
+    return Imager(
+        bundle.head.channels,
+        "uV",
+        sfreq_hz=SFREQ_HZ,
+        filters=NO_FILTER,
+        keep=True,
+        model=bundle,
+        network=network,
+        **how,
+    )
+
+
 def covariances(n=12, seed=0):
     rng = np.random.default_rng(seed)
     root, other = rng.standard_normal((2, n, n))
@@ -82,16 +96,7 @@ def test_a_short_baseline_is_refused():
 def test_the_imager_takes_it_once_it_is_there(any_cap, any_cap_network):
     """Made beside the loop: samples go on with the old noise, then with the new one."""
     head = any_cap.head
-    imager = Imager(
-        head.channels,
-        "uV",
-        sfreq_hz=SFREQ_HZ,
-        filters=NO_FILTER,
-        keep=True,
-        baseline_s=10,
-        model=any_cap,
-        network=any_cap_network,
-    )
+    imager = unfiltered(any_cap, any_cap_network, baseline_s=10)
     rng = np.random.default_rng(4)
     # Of this person's rest, half is a rhythm of one place.
     course = 5 * rng.standard_normal((3000, 1))
@@ -137,17 +142,7 @@ def test_artefacts_are_no_baseline(any_cap, any_cap_network):
 
 def test_a_renewed_baseline_follows_the_eeg(any_cap, any_cap_network):
     head = any_cap.head
-    imager = Imager(
-        head.channels,
-        "uV",
-        sfreq_hz=SFREQ_HZ,
-        filters=NO_FILTER,
-        keep=True,
-        baseline_s=5,
-        renew_s=5,
-        model=any_cap,
-        network=any_cap_network,
-    )
+    imager = unfiltered(any_cap, any_cap_network, baseline_s=5, renew_s=5)
     rng = np.random.default_rng(6)
     matrices = []
     for dipole in (1500, 1500, 3000, 3000):  # what is rest changes half-way

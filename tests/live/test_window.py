@@ -128,8 +128,9 @@ def test_moments_follow_the_map_and_keep_their_course_and_scale():
     root = rng.standard_normal((32, 32))
     strength = rng.uniform(0.1, 1, 50).astype(np.float32)
     strength[[3, 7]] = 0
-    scaled = as_strong_as(strength, kernel, root @ root.T)
+    scaled, rms_nam = as_strong_as(strength, kernel, root @ root.T)
     before, after = (moments_nam(k, root @ root.T) for k in (kernel, scaled))
+    np.testing.assert_allclose(rms_nam, after, rtol=1e-4)
     seen = before > 0
     ratio = after[seen] / strength[seen].clip(1e-6)
     np.testing.assert_allclose(ratio[after[seen] > 0], np.median(ratio), rtol=1e-4)

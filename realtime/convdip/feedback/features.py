@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from convdip.errors import ConfigError
-from convdip.feedback.regions import atlas_regions, find_regions
+from convdip.feedback.regions import find_regions, over_parts, power_weights
 from convdip.frame import Artefact, Frame, Invalid
 from convdip.head import Head
 
@@ -128,7 +128,7 @@ class Features:
         self.units = tuple(UNITS[feature.measure] for feature in self.features)
         measures = np.array([feature.measure for feature in self.features])
         self._is_square, self._is_root = measures != "moment", measures == "amplitude"
-        self._lengths = np.array([_n_samples(feature, sfreq_hz) for feature in self.features])
+        self._lengths = np.array([n_samples(feature, sfreq_hz) for feature in self.features])
         # By band: which features, and the weights of those that are squares and those that are not.
         self._parts = []
         for number, band in enumerate([None, *bands]):
@@ -201,20 +201,16 @@ class Features:
 def _weights(head: Head, features: Sequence[Feature], *, signed: bool) -> sparse.csr_array:
     """Return the matrix from dipoles to features, shape (n_features, n_dipoles).
 
-    Of few dipoles a mean square strays further: a region smaller than the usual one is taken to
-    have as many, the lacking ones silent, so that the strongest is none that is only small.
+    Those that keep signs are means of moments, the others of squared ones.
     """
-    usual = float(np.median([region.dipoles.size for region in atlas_regions(head)]))
-    rows = list[sparse.csr_array]()
+    parts = []
     for feature in features:
         regions = find_regions(head, feature.regions)
-        dipoles = np.unique(np.concatenate([region.dipoles for region in regions]))
-        weights = np.full(dipoles.size, 1 / max(dipoles.size, usual))
-        if signed:
-            weights = _facing(head.normals[dipoles].astype(float)) / dipoles.size
-        at = np.zeros_like(dipoles), dipoles
-        rows.append(sparse.csr_array((weights, at), shape=(1, head.n_dipoles)))
-    return sparse.vstack(rows, format="csr")
+        parts.append(np.unique(np.concatenate([region.dipoles for region in regions])))
+    if not signed:
+        return power_weights(head, parts)
+    facing = [_facing(head.normals[part].astype(float)) / part.size for part in parts]
+    return over_parts(head, parts, facing)
 
 
 def _facing(normals: Float) -> Float:
@@ -224,8 +220,14 @@ def _facing(normals: Float) -> Float:
     return np.where(facing * facing.sum() < 0, -1.0, 1.0)
 
 
-def _n_samples(feature: Feature, sfreq_hz: float) -> int:
-    """Return the length of a feature's window."""
+def n_samples(feature: Feature, sfreq_hz: float) -> int:
+    """Return the length of a feature's window.
+
+    Raises
+    ------
+    ConfigError
+        If it is too short or too long, or the feature of nothing.
+    """
     if not 0 < feature.window_s <= LONGEST_S:
         raise ConfigError(
             f"the window of {feature.name} is {feature.window_s:g} s: expected more than 0, and "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from convdip.errors import ConfigError
 from convdip.feedback.annotations import vertices_of
@@ -47,6 +48,36 @@ def atlas_regions(head: Head) -> list[Region]:
         for i, name in enumerate(head.atlas_names)
         if name.rsplit("-", 1)[0] not in NO_CORTEX and (head.atlas == i).any()
     ]
+
+
+def power_weights(head: Head, parts: Sequence[NDArray[np.intp]]) -> sparse.csr_array:
+    """Return the matrix from squared moments to the power of parts of the cortex.
+
+    The mean over a part's dipoles. Of few dipoles a mean strays further, so the strongest of noise
+    would be a small part. Hence one with fewer dipoles than the median region of the atlas is taken
+    to have as many, the lacking ones silent.
+
+    Parameters
+    ----------
+    head : Head
+    parts : sequence of ndarray of int
+        The dipoles of each.
+
+    Returns
+    -------
+    weights : sparse array, shape (n_parts, n_dipoles)
+    """
+    usual = float(np.median([region.dipoles.size for region in atlas_regions(head)]))
+    return over_parts(head, parts, [np.full(p.size, 1 / max(p.size, usual)) for p in parts])
+
+
+def over_parts(
+    head: Head, parts: Sequence[NDArray[np.intp]], values: Sequence[NDArray[np.float64]]
+) -> sparse.csr_array:
+    """Return a row for each part that holds its values at its dipoles."""
+    rows = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    at = rows, np.concatenate(parts)
+    return sparse.csr_array((np.concatenate(values), at), shape=(len(parts), head.n_dipoles))
 
 
 def find_regions(head: Head, said: Sequence[str], *, is_template: bool = True) -> list[Region]:

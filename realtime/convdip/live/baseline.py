@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convdip.errors import ConfigError
+from convdip.feedback.rest import n_rest
 
 Matrix = NDArray[np.float64]
 
-SHORTEST_S = 5.0
 # An electrode is known if it was good for so much of the time; others are filled from the model.
 MOSTLY = 0.9
 # Share of the model's own noise in the estimate: what is quiet by chance is not taken for silent.
@@ -33,12 +32,8 @@ class Baseline:
     """
 
     def __init__(self, n_electrodes: int, sfreq_hz: float, seconds: float) -> None:
-        if not seconds >= SHORTEST_S:
-            raise ConfigError(
-                f"`baseline` is {seconds:g} s: expected {SHORTEST_S:g} s or more of EEG at rest"
-            )
         self.seconds = seconds
-        self._n_wanted = round(seconds * sfreq_hz)
+        self._n_wanted = n_rest(seconds, sfreq_hz)
         self._sums = np.zeros((n_electrodes, n_electrodes))
         self._counts = np.zeros((n_electrodes, n_electrodes))
         self._n_seen = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convdip.feedback.features import Feature
+from convdip.feedback.features import Feature, n_samples
 from convdip.live.conditioning import Filters
 
 SETTLED_S, N_PHASES = 8.0, 8
@@ -24,7 +24,7 @@ def half_way_s(feature: Feature, filters: Filters, sfreq_hz: float) -> float:
         Before imaging.
     sfreq_hz : float
     """
-    length = max(1, round(feature.window_s * sfreq_hz))
+    length = n_samples(feature, sfreq_hz)
     centre_hz = filters.centre_hz
     if centre_hz is None or feature.measure == "moment":
         return filters.delay_s(sfreq_hz) + length / (2 * sfreq_hz)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from convdip.errors import ConfigError
 from convdip.feedback.features import WINDOW_S, Measure
@@ -35,6 +35,28 @@ class FeatureSettings:
     of: str = ""
 
 
+def read_tables(path: Path, what: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What is missing where there is no such file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"no {what} at {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
 def read_features(path: Path) -> dict[str, FeatureSettings]:
     """Read the tables ``[feature.NAME]`` of a TOML file.
 
@@ -43,12 +65,7 @@ def read_features(path: Path) -> dict[str, FeatureSettings]:
     ConfigError
         If it cannot be read, or holds anything that is no feature.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("feature", {})
-    except OSError as error:
-        raise ConfigError(f"no features at {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    tables = read_tables(path, "features").get("feature", {})
     if not (isinstance(tables, dict) and tables):
         raise ConfigError(f"{path} has no features: expected tables such as [feature.alpha]")
     return {name: _feature(f"{path}: [feature.{name}]", table) for name, table in tables.items()}

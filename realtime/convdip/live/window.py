@@ -127,22 +127,19 @@ def power_of(eeg: Float, operator: Operator, network: Network) -> tuple[Float, F
     operator : Operator
     network : Network
     """
-    kernel, covariance, probability = look(eeg, operator, network)
-    return moments_nam(kernel, covariance), probability
+    _, rms_nam, probability = look(eeg, operator, network)
+    return rms_nam, probability
 
 
-def look(
-    eeg: Float, operator: Operator, network: Network
-) -> tuple[Float, NDArray[np.float64], Float]:
+def look(eeg: Float, operator: Operator, network: Network) -> tuple[Float, Float, Float]:
     """Ask the network which dipoles are active in a window, and read out how strongly.
 
     Returns
     -------
     kernel : ndarray, shape (n_dipoles, N_DIRECTIONS)
         From the operator's whitened EEG to moments in A·m.
-    covariance : ndarray, shape (N_DIRECTIONS, N_DIRECTIONS)
-        Of that EEG.
-    probability : ndarray, shape (n_dipoles,)
+    rms_nam, probability : ndarray, shape (n_dipoles,)
+        Root mean square of those moments over the window, and that a dipole is part of a source.
     """
     whitener = operator.matrix[:, :N_DIRECTIONS]
     whitened = product(eeg, whitener)
@@ -154,12 +151,15 @@ def look(
     rank = float(operator.given["rank"][0])
     # Amplitudes show the strongest alone, probabilities ghosts too.
     strength = np.sqrt(amplitude * probability)
-    kernel = as_strong_as(strength, posterior_kernel(strength, gains, covariance, rank), covariance)
-    return kernel, covariance, probability
+    mean = posterior_kernel(strength, gains, covariance, rank)
+    kernel, rms_nam = as_strong_as(strength, mean, covariance)
+    return kernel, rms_nam, probability
 
 
-def as_strong_as(strength: Float, kernel: Float, covariance: NDArray[np.float64]) -> Float:
-    """Return a kernel whose root mean square moments are proportional to a map.
+def as_strong_as(
+    strength: Float, kernel: Float, covariance: NDArray[np.float64]
+) -> tuple[Float, Float]:
+    """Return a kernel whose root mean square moments are proportional to a map, and those in nAm.
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def as_strong_as(strength: Float, kernel: Float, covariance: NDArray[np.float64]
     """
     moments = moments_nam(kernel, covariance)
     fitted = strength * (strength @ moments / (strength @ strength + TINY))
-    return np.asarray(kernel * (fitted / np.maximum(moments, TINY))[:, None])
+    fitted[moments == 0] = 0.0  # where the kernel sees nothing
+    return np.asarray(kernel * (fitted / np.maximum(moments, TINY))[:, None]), fitted
 
 
 def posterior_kernel(

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,13 @@ from convdip_training.evaluation.laboratory import (
 )
 from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.ongoing_methods import Filtered
-from convdip_training.evaluation.pieces import chunks, in_processes, kept
+from convdip_training.evaluation.pieces import (
+    chunks,
+    code_files,
+    in_processes,
+    kept,
+    package_versions,
+)
 from convdip_training.evaluation.sets import (
     BRAIN_NOISE_MULTI,
     BRAIN_NOISE_SINGLE,
@@ -69,8 +76,6 @@ TWENTY_FOUR = (*CLINICAL, "TP9", "TP10", "AFz", "CPz", "POz")
 N_LARGE, LOWEST_SHARE = 128, 0.2
 MOST_OUT = 3
 CHUNK = 10
-# Increase with any change of what is drawn or scored, so that no older scores are taken.
-VERSION = 1
 WINDOWS = "windows of 50 samples, SNR 2 in each, 1–10 independent sources"
 LEFT_OUT, INTERPOLATED = "left out", "interpolated"
 WITH_BASELINE = "with the trials' own noise"
@@ -295,11 +300,22 @@ def _kept(
     plan: Plan, config: SetConfig | None, cap: str, first: int, last: int
 ) -> dict[str, Float]:
     digests = laboratory(plan).bundle.card["sha256"]
-    content = fingerprint(digests, config, cap, plan.seed, [first, last], VERSION)
+    content = fingerprint(
+        digests, config, cap, plan.seed, [first, last], package_versions(), _code()
+    )
     path = plan.cache / "evaluation" / f"caps-{content}.npz"
     if config is None:
         return kept(path, partial(_score_windows, plan, cap, first, last))
     return kept(path, partial(_score, plan, config, cap, first, last))
+
+
+@cache
+def _code() -> list[Path]:
+    names = (
+        "caps", "cap_windows", "laboratory", "metrics", "sets", "brain_noise", "alternative",
+        "ongoing_methods",
+    )  # fmt: skip
+    return code_files(names)
 
 
 def _score_windows(plan: Plan, cap: str, first: int, last: int) -> dict[str, Float]:

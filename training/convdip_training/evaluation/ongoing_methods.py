@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from convdip.bundle import Bundle
-from convdip.live.baseline import SHORTEST_S, Baseline
+from convdip.feedback.rest import SHORTEST_S
+from convdip.live.baseline import Baseline
 from convdip.live.gains import N_DIRECTIONS
 from convdip.live.operator import AnyCap
 from convdip.live.window import look

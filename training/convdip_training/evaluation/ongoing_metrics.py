@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from convdip.feedback.regions import atlas_regions, power_weights
 from convdip.head import Head
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.ndimage import uniform_filter1d
 from sklearn.metrics import average_precision_score
 
@@ -108,9 +108,7 @@ def power(moments: NDArray[np.floating]) -> Float:
 class Regions:
     """The Desikan–Killiany regions of a head, and their power.
 
-    A region's power is the mean over its dipoles. Of few dipoles a mean strays further, so the
-    strongest of noise would be a small region. Hence one with fewer dipoles than the median
-    region is taken to have as many, the lacking ones silent; in truth and estimate alike.
+    The live service's (`convdip.feedback.regions.power_weights`), in truth and estimate alike.
 
     Parameters
     ----------
@@ -123,16 +121,11 @@ class Regions:
     """
 
     def __init__(self, head: Head) -> None:
-        cortex = np.flatnonzero(head.is_cortex)
-        numbers, region = np.unique(head.atlas[cortex], return_inverse=True)
-        self.names = [head.atlas_names[number] for number in numbers]
-        sizes = np.bincount(region)
-        share = 1 / np.maximum(sizes, np.median(sizes))[region]
-        at = region, np.arange(cortex.size)
-        self._mean = sparse.csr_array((share, at), shape=(sizes.size, cortex.size))
-        members = sparse.csr_array((1 / sizes[region], at), shape=self._mean.shape)
-        self.centres_m = np.asarray(members @ head.dipoles_m[cortex].astype(float))
-        self._region = region
+        cortex, regions = np.flatnonzero(head.is_cortex), atlas_regions(head)
+        self.names = [region.name for region in regions]
+        self._mean = power_weights(head, [region.dipoles for region in regions])[:, cortex]
+        self.centres_m = np.array([region.centroid_m(head) for region in regions])
+        self._region = np.unique(head.atlas[cortex], return_inverse=True)[1]
 
     def power(self, squares: NDArray[np.floating]) -> Float:
         """Return the power of each region.

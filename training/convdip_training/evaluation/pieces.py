@@ -54,11 +54,15 @@ def code_files(evaluation: Iterable[str], sources: Iterable[str] = ()) -> list[P
         anatomy are always there.
     """
     own, live = Path(__file__).parent, Path(convdip.__file__).parent
-    imaging = ("imager", "topography", "scale", "network")
+    imaging = (
+        "imager", "topography", "scale", "network", "operator", "gains", "spline", "window",
+        "baseline",
+    )  # fmt: skip
     return sorted(
         [
             *(own / f"{name}.py" for name in evaluation),
             live / "patches.py",
+            live / "feedback" / "regions.py",
             *(live / "live" / f"{name}.py" for name in imaging),
             *(live / "sources" / f"{name}.py" for name in sources),
             *(own.parent / "baselines").glob("*.py"),
