@@ -43,7 +43,11 @@ def main():
     features = Features(head, each, 1000.0)
     region_of = {int(d): i for i, region in enumerate(regions) for d in region.dipoles}
 
-    wanted, ranks, confused = Counter(), [], Counter()
+    def order_of(frame):
+        """Return the regions, the strongest first."""
+        return np.argsort(-np.nan_to_num(features(frame).values[0]))
+
+    wanted, ranks, by_truth, confused = Counter(), [], [], Counter()
     for i in range(100_000):
         sample = samples[i]
         true = region_of.get(int(np.abs(sample.truth).argmax()))
@@ -51,9 +55,10 @@ def main():
             continue
         wanted[true] += 1
         frame = imager(sample.erp.average[None, sample.erp.peak])
-        power = np.nan_to_num(features(frame).values[0])
-        order = np.argsort(-power)
+        order = order_of(frame)
         ranks.append(int(np.flatnonzero(order == true)[0]))
+        known = order_of(replace(frame, moments_nam=sample.truth[None].astype(np.float32)))
+        by_truth.append(known[0] == true)
         if order[0] != true:
             confused[regions[true].name, regions[order[0]].name] += 1
         if sum(wanted.values()) == arguments.each * len(regions):
@@ -61,6 +66,7 @@ def main():
     ranks = np.array(ranks)
     print(f"{bundle.name}: {len(ranks)} patches in {len(wanted)} regions, seed {arguments.seed}")
     print(f"strongest {(ranks == 0).mean():.1%}, among three {(ranks < 3).mean():.1%}")
+    print(f"of the true moments, measured the same way: {np.mean(by_truth):.1%}")
     for (true, found), n in confused.most_common(12):
         print(f"{n} × {true} taken for {found}")
 

@@ -30,7 +30,7 @@ def main() -> None:
         rows, _ = inlet.pull_chunk(timeout=0.1)
         if not rows:
             continue  # a running service says it within a tenth of a second when no EEG comes
-        value, valid, above, _, reason = rows[-1]
+        value, valid, above, _, reason = rows[-1][:5]
         if valid:
             print(f"{'█' * round(40 * value):40} {value:.2f} {'★' if above else ''}")
         else:

@@ -24,6 +24,7 @@ from convdip_training.evaluation.metrics import METRICS
 from convdip_training.evaluation.numbers import best_of
 from convdip_training.evaluation.ongoing_metrics import COLUMNS
 from convdip_training.evaluation.paper import MODEL, PAPER
+from convdip_training.evaluation.reliability import reliability_table, spread_table
 from convdip_training.evaluation.scores import NOTHING
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +88,8 @@ ONGOING = {
     "leakage": (2, "leakage"),
 }
 ALPHA = "S001R02"
+# What benchmarks/reliability.py has beside the sets: all of them together, and ongoing EEG.
+OTHERS = ("all", "ongoing")
 
 
 @cache
@@ -411,6 +414,17 @@ def known() -> str:
     return "\n\n".join(parts)
 
 
+def confidence() -> str:
+    """Say what confidence says and what is found, then what it says where there is no source."""
+    path = EVALUATIONS / DEFAULT_MODEL / "confidence.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    sets = {
+        name: entry if name in OTHERS else {**entry, "title": set_title(name)}
+        for name, entry in found["sets"].items()
+    }
+    return f"{reliability_table(sets)}\n\n{spread_table(found['without'])}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "headlines": headlines,
     "performance": performance,
@@ -419,6 +433,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "targets": targets,
     "ongoing": ongoing,
     "known": known,
+    "confidence": confidence,
 }
 
 

@@ -21,6 +21,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+# Several processes share the tests' computer: threads of a BLAS that wait for work would take turns
+# with them, and most of its time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import onnx
 import pylsl
@@ -38,7 +42,7 @@ _lsl_settings = tempfile.NamedTemporaryFile("w", suffix=".cfg", delete=False)  #
 _base_port = 17_000 + 100 * (os.getpid() % 150)
 _lsl_settings.write(
     f"[lab]\nSessionID = test-{uuid.uuid4().hex}\nKnownPeers = {{127.0.0.1}}\n"
-    "[multicast]\nResolveScope = machine\n"
+    "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
     f"[ports]\nBasePort = {_base_port}\nPortRange = 90\nIPv6 = disable\n[log]\nlevel = -3\n"
 )
 _lsl_settings.close()
@@ -49,15 +53,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from convdip import Bundle, Head, load_bundle  # noqa: E402
 from convdip.live.network import Network  # noqa: E402
+from convdip.terminal import ENDINGS  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
+# The files that take longest, the longest first.
+LONGEST = (
+    "training/test_end_to_end.py", "display/test_window.py", "test_examples.py", "test_wheel.py",
+    "live/test_service.py", "prove/test_report.py", "test_docs.py",
+)  # fmt: skip
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest file, so that another process has all others meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+    """Begin with the longest files, so that other processes have all others meanwhile."""
+    places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_sessionfinish() -> None:
@@ -189,19 +200,35 @@ def hand() -> Callable[[Head], int]:
 
 
 @pytest.fixture(scope="session")
-def deep_model() -> Callable[[int, int], bytes]:
-    """Return a linear inverse in many steps: the more, the longer each sample takes."""
+def inverse() -> Callable[[Head], np.ndarray]:
+    """Return a linear inverse that finds every single dipole: sLORETA."""
 
-    def make(n_dipoles: int, n_steps: int, width: int = 1024) -> bytes:
-        rng = np.random.default_rng(0)
+    def make(head: Head) -> np.ndarray:
+        field = head.lead_field - head.lead_field.mean(axis=0)
+        gram = field @ field.T
+        weights = (
+            np.linalg.pinv(gram + 0.01 * np.trace(gram) / len(gram) * np.eye(len(gram))) @ field
+        )
+        weights /= np.sqrt(np.vecdot(weights.T, field.T))
+        return np.asarray(weights / np.abs(weights).max(), np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def deep_model(inverse: Callable[[Head], np.ndarray]) -> Callable[[Head, int], bytes]:
+    """Return that inverse in many steps: the more, the longer each sample takes."""
+
+    def make(head: Head, n_steps: int, width: int = 1024) -> bytes:
+        kernel, identity = inverse(head), np.eye(width, dtype=np.float32)
+        last = np.zeros((width, head.n_dipoles), np.float32)
+        last[: len(kernel)] = kernel
         weights = [
-            onnx.numpy_helper.from_array(
-                (rng.standard_normal(shape) / shape[0] ** 0.5).astype(np.float32), name
-            )
-            for name, shape in (
-                ("first", (31, width)),
-                ("step", (width, width)),
-                ("last", (width, n_dipoles)),
+            onnx.numpy_helper.from_array(array, name)
+            for name, array in (
+                ("first", identity[: len(kernel)].copy()),
+                ("step", identity),
+                ("last", last),
             )
         ]
         names = ["eeg", *(f"x{i}" for i in range(n_steps + 1)), "sources"]
@@ -212,7 +239,7 @@ def deep_model() -> Callable[[int, int], bytes]:
         ]
         ports = [
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", size])
-            for name, size in (("eeg", 31), ("sources", n_dipoles))
+            for name, size in (("eeg", 31), ("sources", head.n_dipoles))
         ]
         graph = onnx.helper.make_graph(nodes, "deep", ports[:1], ports[1:], weights)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
@@ -224,14 +251,14 @@ def deep_model() -> Callable[[int, int], bytes]:
 
 @pytest.fixture
 def slow_bundle(
-    tmp_path: Path, shipped: Bundle, deep_model: Callable[[int, int], bytes]
+    tmp_path: Path, shipped: Bundle, deep_model: Callable[[Head, int], bytes]
 ) -> Callable[[int], Path]:
     """Write a bundle on the shipped head whose network takes about 0.04 ms a step and sample."""
 
     def write(n_steps: int) -> Path:
         folder = tmp_path / f"slow-{n_steps}"
         folder.mkdir()
-        (folder / "model.onnx").write_bytes(deep_model(shipped.head.n_dipoles, n_steps))
+        (folder / "model.onnx").write_bytes(deep_model(shipped.head, n_steps))
         shutil.copy(shipped.path / "head.npz", folder)
         digests = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
@@ -307,7 +334,7 @@ def call(
         program = importlib.import_module(f"{package}.__main__")
         config, root = program.app.config, logging.getLogger()
         handlers, level = list(root.handlers), root.level
-        answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        answers = {number: signal.getsignal(number) for number in ENDINGS}
         capsys.readouterr()
         root.handlers.clear()  # else the program would leave logging as it is
         try:
@@ -367,7 +394,7 @@ def prime() -> Callable[[pylsl.StreamOutlet, int, pylsl.StreamInlet], None]:
 def said(tmp_path: Path) -> Callable[..., str]:
     """Return what the n-th started ``convdip`` wrote to stderr, once it holds some words."""
 
-    def read(n: int, words: str = "", timeout_s: float = 30.0) -> str:
+    def read(n: int, words: str = "", timeout_s: float = 60.0) -> str:
         deadline = time.monotonic() + timeout_s
         while words not in (text := (tmp_path / f"stderr-{n}").read_text()):
             assert time.monotonic() < deadline, f"never said {words!r}, but: {text}"

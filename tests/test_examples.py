@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import mne
+import pylsl
 import pytest
+from convdip.display.app import has_screen
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # 12.345 s   precentral-lh   6.7 nAm
@@ -98,3 +102,93 @@ def test_feedback_bar(
     assert printed[0].startswith("-- suspended")
     bars = [line for line in printed if re.search(r" [01]\.\d\d ?★?$", line.rstrip())]
     assert bars, printed
+
+
+def test_read_with_mne_lsl(
+    amplifier: str, convdip: Callable[..., subprocess.Popen[str]], said: Callable[..., str]
+) -> None:
+    convdip("run", "--input", amplifier, "--name", f"{amplifier}Lab", "--roi", "cuneus")
+    said(1, "output")
+    printed = example("read_with_mne_lsl.py", f"{amplifier}Lab", "--seconds", "4").splitlines()
+    lines = [line for line in printed if LINE.search(line)]
+    assert len(lines) > 8
+    ages_ms = [float(line.split()[-3]) for line in lines]
+    assert 0 < sorted(ages_ms)[len(ages_ms) // 2] < 200
+
+
+@pytest.mark.alone  # of two trials, none may be left out because samples wait for the processor
+def test_fists(
+    recording: Callable[[str], Path],
+    convdip: Callable[..., subprocess.Popen[str]],
+    unique: str,
+    tmp_path: Path,
+) -> None:
+    """It learns a right and a left fist, and knows them again when the same recording returns."""
+    path = tmp_path / "two_fists_raw.fif"
+    raw = mne.io.read_raw_edf(recording("eeg/eegmmidb_S001/S001R03.edf"), verbose="error")
+    raw.crop(0, 17).save(path, verbose="error")  # T2 after 4.2 s, T1 after 12.5 s
+    options = [f"{unique}Lab", "--markers", f"{unique}-Markers", "--train", "2", "--test", "2"]
+    fists = subprocess.Popen(
+        [sys.executable, "-u", str(EXAMPLES / "fists.py"), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        replay = convdip("replay", path, "--name", unique)  # waits for the service
+        while fists.stdout.readline() != f"waiting for {unique}Lab-Features\n":
+            assert fists.poll() is None, fists.stderr.read()
+        settings = ["--config", EXAMPLES / "fists.toml", "--input", unique]
+        convdip("run", *settings, "--name", f"{unique}Lab")
+        assert replay.wait(60) == 0
+        assert convdip("replay", path, "--name", unique).wait(60) == 0
+        printed, trouble = fists.communicate(timeout=30)
+    finally:
+        fists.kill()
+    assert fists.returncode == 0, trouble
+    lines = printed.splitlines()
+    assert lines[:4] == [
+        "trial  1   right   learned",
+        "trial  2   left    learned",
+        "trial  1   guess right   was right   1 of 1 right",
+        "trial  2   guess left    was left    2 of 2 right",
+    ]
+    assert lines[4] == "hit rate 1.00 (95 % interval 0.34 to 1.00), AUC 1.00, 0 left out"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("psychopy") is None,
+    reason="PsychoPy is not here: scripts/install dev (Python below 3.13)",
+)
+@pytest.mark.skipif(not has_screen(), reason="no screen: run under xvfb-run")
+def test_psychopy_feedback(
+    amplifier: str, convdip: Callable[..., subprocess.Popen[str]], said: Callable[..., str]
+) -> None:
+    """Its markers begin and end the baseline, after which the circle follows."""
+    options = ["--roi", "cuneus,insula", "--rest-markers", "rest_begins", "rest_ends"]
+    convdip("run", "--input", amplifier, "--name", f"{amplifier}Lab", "--band", 8, 12, *options)
+    said(1, "output")
+    options = [f"{amplifier}Lab", "--rest", "8", "--seconds", "6"]
+    feedback = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "psychopy_feedback.py"), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        [found] = pylsl.resolve_byprop("name", f"{amplifier}Lab-Protocol", timeout=60)
+        markers = pylsl.StreamInlet(found)
+        markers.open_stream(timeout=10)
+        heard = [markers.pull_sample(timeout=60)[0][0] for _ in range(4)]
+        printed, trouble = feedback.communicate(timeout=30)
+    finally:
+        feedback.kill()
+    assert feedback.returncode == 0, trouble
+    assert heard == ["rest_begins", "rest_ends", "regulate_begins", "regulate_ends"]
+    said(1, "the baseline of the feedback is complete")
+    # PsychoPy's own messages come first.
+    share = re.search(
+        r"^feedback in (\d+)% of the time, above the threshold in \d+%$", printed, re.M
+    )
+    assert share, printed
+    assert int(share[1]) > 20

@@ -8,21 +8,29 @@ import pylsl
 import pytest
 from convdip.streams import (
     QUALITY,
+    SHOWN,
     Event,
     EventMessage,
+    PlayedSource,
     Provenance,
     eeg_info,
     events_info,
+    feedback_info,
     markers_info,
     power_info,
     quality_info,
+    read_blocks,
     read_eeg,
     read_quality,
+    read_shown,
     read_sources,
+    shown_info,
     sources_info,
     stream_name,
     truth_info,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 FULL = Provenance(
     input_name="Amp",
@@ -98,12 +106,33 @@ def test_eeg_is_described_and_read_back():
     assert found.units == ("microvolts",) * 3
 
 
+def test_the_blocks_of_a_protocol_are_described_and_read_back():
+    blocks = [
+        {"number": "1", "name": "rest <&>", "kind": "rest", "seconds": "60", "begin": ""},
+        {"number": "2", "name": "up", "kind": "regulate", "seconds": "", "begin": "ready"},
+    ]
+    assert read_blocks(feedback_info("Lab", 250.0, "alpha", 0.3, "first", blocks)) == blocks
+    assert read_blocks(feedback_info("Lab", 250.0, "alpha", 0.3)) == []
+
+
+def test_shown_frames_are_described_and_read_back():
+    info = shown_info("Lab", "circle")
+    assert (info.name(), info.type(), info.nominal_srate()) == ("Lab-Shown", "Shown", 0.0)
+    assert info.channel_format() == pylsl.cf_double64
+    assert info.get_channel_labels() == list(SHOWN)
+    assert info.get_channel_units() == list(SHOWN.values())
+    assert info.desc().child("provenance").child_value("scene") == "circle"
+    assert read_shown([8123.25, 0.5, 0.45, 0.012])["age"] == 0.012
+    with pytest.raises(ValueError, match="shorter"):
+        read_shown([1.0])
+
+
 def test_quality_is_described_and_read_back():
     info = quality_info("Lab", "Amp")
     assert (info.name(), info.type(), info.nominal_srate()) == ("Lab-Quality", "QC", 10.0)
     assert info.get_channel_labels() == list(QUALITY)
     assert info.get_channel_units() == list(QUALITY.values())
-    assert read_quality(range(len(QUALITY)))["filter_delay"] == len(QUALITY) - 1
+    assert read_quality(range(len(QUALITY)))[list(QUALITY)[-1]] == len(QUALITY) - 1
     with pytest.raises(ValueError, match="shorter"):
         read_quality([1.0])
 
@@ -118,7 +147,71 @@ def test_events_are_written_and_read_back(event):
 
 def test_each_stream_has_a_name_of_its_own():
     assert stream_name("Lab", "Quality") == quality_info("Lab", "Amp").name()
+    assert stream_name("Lab", "Shown") == shown_info("Lab", "gauge").name()
     assert stream_name("Lab", "Events") == events_info("Lab").name()
     assert stream_name("Lab", "Truth") == truth_info("Lab", "x").name()
     assert stream_name("Lab", "Markers") == markers_info("Lab", "x").name()
     assert events_info("Lab").channel_format() == pylsl.cf_string
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@given(labels=st.lists(TEXT, min_size=1, max_size=4), unit=TEXT)
+def test_whatever_a_sender_writes_of_its_channels_is_read(labels, unit):
+    """Control characters, too, which XML does not know: they are replaced, and nothing else is."""
+    info = pylsl.StreamInfo("Amp", "EEG", len(labels), 250, pylsl.cf_float32, "id")
+    channels = info.desc().append_child("channels")
+    for label in labels:
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", label)
+        channel.append_child_value("unit", unit)
+    found = read_eeg(info)
+    assert len(found.labels) == len(labels)
+    for label, read in zip(labels, found.labels, strict=True):
+        if label.isascii() and label.isprintable() and label.strip() == label:
+            assert read == label
+
+
+ANY = st.text(st.characters(codec=None), max_size=30)  # lone surrogates, too
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(text=ANY, facts=st.dictionaries(st.sampled_from(["host", "why", "seen"]), JSON))
+def test_an_event_that_quotes_anything_is_one_harmless_line(text, facts):
+    marker = EventMessage(Event.LOST, text, facts).to_json()
+    assert marker.isprintable()
+    marker.encode()
+    heard = EventMessage.from_json(marker)
+    assert heard.event == Event.LOST
+    assert heard.to_json() == marker or "…" in marker
+
+
+@given(JSON | st.dictionaries(st.sampled_from(["event", "text", "dipole"]), JSON))
+def test_what_is_no_event_is_told_as_such(said):
+    """Any program may send markers on a stream that is called as a service's."""
+    marker = json.dumps(said)
+    assert PlayedSource.from_json(marker) is None
+    if isinstance(said, dict) and {"event", "text"} <= said.keys():
+        assert EventMessage.from_json(marker).text.isprintable()
+    else:
+        with pytest.raises(ValueError, match="expected an object with an event and a text"):
+            EventMessage.from_json(marker)
+
+
+@pytest.mark.parametrize("marker", ["", "{", "[" * 100_000, '{"a":' * 50_000, "9" * 10_000, "NaN"])
+def test_what_is_no_json_is_no_event_either(marker):
+    assert PlayedSource.from_json(marker) is None
+    with pytest.raises(ValueError, match="expected an object"):
+        EventMessage.from_json(marker)
+
+
+def test_a_played_source_is_written_and_read_back():
+    played = PlayedSource(7, "cuneus-lh", 20.0, 1.5, 2.5)
+    assert PlayedSource.from_json(played.to_json()) == played
+    assert PlayedSource.from_json('{"end": 3}') is None
+    assert PlayedSource.from_json(played.to_json().replace("20.0", '"20"')) is None

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,10 +30,10 @@ UNITS = (
     "tests/live/test_channels.py", "tests/live/test_health.py", "tests/live/test_imager.py",
     "tests/live/test_label_properties.py", "tests/live/test_montage.py",
     "tests/live/test_network.py", "tests/live/test_scale.py", "tests/live/test_units.py",
-    "tests/sources/test_background.py", "tests/test_patches.py",
+    "tests/prove/test_score.py", "tests/sources/test_background.py", "tests/test_patches.py",
     "tests/sources/test_simulator.py",
 )  # fmt: skip
-NEED = ("hypothesis", "onnx", "pytest", "pytest-timeout")
+NEED = ("hypothesis", "onnx", "pytest", "pytest-timeout", "pytest-xvfb")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -115,8 +116,8 @@ def test_the_package_imports_and_finds_its_model(installed, tmp_path):
 
 
 def test_the_program_says_its_version_and_helps(installed, tmp_path):
-    pyproject = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    [version] = re.findall('^version = "(.*)"$', pyproject, re.MULTILINE)
+    pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    version = pyproject["project"]["version"]
     assert run(installed / "convdip", "--version", cwd=tmp_path).stdout.strip() == version
     by_name = run(installed / "convdip", "--help", cwd=tmp_path).stdout
     assert "replay" in by_name

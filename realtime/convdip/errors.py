@@ -10,7 +10,7 @@
     ├── PriorityError       the real-time priority that was asked for cannot be had
     ├── RecordingError      a recording cannot be read
     ├── ConfigError         a setting is unknown or out of range
-    └── DisplayError        no window can be opened here
+    └── DisplayError        no window can be opened, or no page served, here
 
 Each message says what was found, what was expected and what to do.
 """
@@ -49,4 +49,4 @@ class ConfigError(ConvDipError):
 
 
 class DisplayError(ConvDipError):
-    """No window can be opened here."""
+    """No window can be opened, or no page served, here."""

@@ -83,6 +83,8 @@ class Flags:
         Samples dropped just before this frame, to catch up.
     n_missing : int
         Samples newly found missing in the input.
+    is_late : bool
+        It is of the past: it came long after its stamps, as after a freeze.
     is_resumed : bool
         The first frame after the input was lost and came back.
     invalid : Invalid
@@ -96,6 +98,7 @@ class Flags:
     overload: bool = False
     n_dropped: int = 0
     n_missing: int = 0
+    is_late: bool = False
     is_resumed: bool = False
     invalid: Invalid = Invalid.NOT
     artefact: Artefact = Artefact.NONE
@@ -108,6 +111,36 @@ class Flags:
 ALL_WELL = Flags()
 
 
+class Kernel(NamedTuple):
+    """What a network saw in a window, as a matrix: from EEG to the moments of what was active.
+
+    Attributes
+    ----------
+    whitener : ndarray of float32, shape (n_electrodes, n_directions)
+    moments : ndarray of float32, shape (n_dipoles, n_directions)
+        In nAm, of whitened EEG in volts.
+    """
+
+    whitener: NDArray[np.float32]
+    moments: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """EEG of a band, and the kernels that windows of it are imaged with.
+
+    Attributes
+    ----------
+    eeg : ndarray of float32, shape (n_times, n_electrodes)
+        Volts; NaN where nothing can be imaged.
+    kernels : tuple of (int, Kernel)
+        Each one holds from a row on; until then the last one of the frames before.
+    """
+
+    eeg: NDArray[np.float32]
+    kernels: tuple[tuple[int, Kernel], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Source estimates of one or more samples.
@@ -118,20 +151,27 @@ class Frame:
         Dipole moments in nAm: positive out of the cortex, along its outward normal.
     goodness_of_fit : ndarray of float32, shape (n_times,)
         Share of the EEG's variance that the sources explain, 0 to 1.
+    confidence : ndarray of float32, shape (n_times,)
+        Probability that the strongest dipole lies within 20 mm of the middle of a source, as it
+        was found on simulated EEG; NaN where the model was not calibrated.
     timestamps : ndarray of float64, shape (n_times,)
         Those of the EEG samples, unchanged; NaN where none were given.
     stages : StageTimes
     flags : Flags
     bands : tuple of ndarray, shape (n_times, n_dipoles)
         The moments of the same samples in other bands, where those were asked for.
+    windows : tuple of Windowed
+        In place of these, one a band, where windows are looked at.
     """
 
     moments_nam: NDArray[np.float32]
     goodness_of_fit: NDArray[np.float32]
+    confidence: NDArray[np.float32]
     timestamps: NDArray[np.float64]
     stages: StageTimes
     flags: Flags = ALL_WELL
     bands: tuple[NDArray[np.float32], ...] = ()
+    windows: tuple[Windowed, ...] = ()
 
 
 def joined(frames: Sequence[Frame], n_dipoles: int) -> Frame:
@@ -142,14 +182,28 @@ def joined(frames: Sequence[Frame], n_dipoles: int) -> Frame:
     if not frames:
         nothing = np.empty(0, np.float32)
         times = StageTimes(*(np.nan,) * 4)
-        return Frame(nothing.reshape(0, n_dipoles), nothing, nothing.astype(float), times)
+        moments_nam, stamps = nothing.reshape(0, n_dipoles), nothing.astype(float)
+        return Frame(moments_nam, nothing, nothing, stamps, times)
     first, last = frames[0].stages, frames[-1].stages
     invalid = next((f.flags.invalid for f in frames if f.flags.invalid != Invalid.NOT), Invalid.NOT)
     return Frame(
         np.concatenate([frame.moments_nam for frame in frames]),
         np.concatenate([frame.goodness_of_fit for frame in frames]),
+        np.concatenate([frame.confidence for frame in frames]),
         np.concatenate([frame.timestamps for frame in frames]),
         StageTimes(first.began_s, last.prepared_s, last.inferred_s, last.scaled_s),
         Flags(invalid=invalid),
         tuple(map(np.concatenate, zip(*(frame.bands for frame in frames), strict=True))),
+        tuple(map(_joined, zip(*(frame.windows for frame in frames), strict=True))),
     )
+
+
+def _joined(parts: tuple[Windowed, ...]) -> Windowed:
+    """Return EEG that follows one another, and its kernels, as one."""
+    firsts = np.cumsum([0, *(len(part.eeg) for part in parts)]).tolist()
+    kernels = tuple(
+        (first + row, kernel)
+        for first, part in zip(firsts, parts, strict=False)
+        for row, kernel in part.kernels
+    )
+    return Windowed(np.concatenate([part.eeg for part in parts]), kernels)

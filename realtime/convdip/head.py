@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -12,12 +11,45 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.arrays import MOST_BYTES, Expected, read_arrays
 from convdip.errors import BundleError
+from convdip.files import read_file
 
 Float = NDArray[np.float32]
 
 # What the Desikan-Killiany atlas calls the medial wall, where the surface closes without cortex.
 NO_CORTEX = ("unknown", "corpuscallosum")
+# No head is larger: positions beyond are in another unit.
+MOST_M = 1.0
+# No number of a head is larger, in its units: lead fields have thousands.
+MOST = 1e9
+# A name of an electrode or a region.
+MOST_CHARACTERS = 100
+# Lengths of unit vectors, and the two halves of a covariance, by rounding.
+ROUNDING = 0.01
+
+# What `head.npz` holds, and how.
+_STORED = {
+    "channels": Expected("text", 1),
+    "electrodes_m": Expected("number", 2),
+    "interpolation": Expected("number", 2),
+    "lead_field": Expected("number", 2),
+    "dipoles_m": Expected("number", 2),
+    "normals": Expected("number", 2),
+    "triangles": Expected("index", 2),
+    "pial_m": Expected("number", 2),
+    "inflated_m": Expected("number", 2),
+    "sulcal_depth": Expected("number", 1),
+    "atlas": Expected("index", 1),
+    "atlas_names": Expected("text", 1),
+    "n_left": Expected("index", 0),
+}
+_OF_SCALP = {
+    "scalp_names": Expected("text", 1),
+    "scalp_places_m": Expected("number", 2),
+    "scalp_lead_field": Expected("number", 2),
+    "scalp_noise": Expected("number", 2),
+}
 
 
 @dataclass(frozen=True)
@@ -157,7 +189,9 @@ class Head:
             "atlas": (p,),
         }
         arrays = {name: getattr(self, name) for name in expected}
+        _check_names("channels", self.channels)
         if self.scalp is not None:
+            _check_names("scalp_names", self.scalp.names)
             n_places = len(self.scalp.names)
             of_scalp = {
                 "places_m": (n_places, 3),
@@ -167,17 +201,35 @@ class Head:
             expected |= {f"scalp_{name}": shape for name, shape in of_scalp.items()}
             arrays |= {f"scalp_{name}": getattr(self.scalp, name) for name in of_scalp}
         for name, shape in expected.items():
-            array = arrays[name]
-            if array.shape != shape:
-                raise BundleError(f"head model: {name} has shape {array.shape}, expected {shape}")
-            if not np.all(np.isfinite(array)):
-                raise BundleError(f"head model: {name} holds values that are not finite")
+            _check_array(name, arrays[name], shape)
         if not 0 < self.n_left < p:
             raise BundleError(f"head model: n_left is {self.n_left}, expected 1 to {p - 1}")
+        lengths = np.linalg.norm(self.normals, axis=1)
+        if np.abs(lengths - 1).max() > ROUNDING:
+            raise BundleError(
+                f"head model: normals have lengths of {lengths.min():g} to {lengths.max():g}, "
+                "expected 1"
+            )
+        if self.scalp is not None:
+            noise = self.scalp.noise
+            if np.abs(noise - noise.T).max() > ROUNDING * np.abs(noise).max():
+                raise BundleError("head model: scalp_noise is not symmetric")
+            if noise.diagonal().min() < 0 or not noise.any():
+                raise BundleError("head model: scalp_noise has no variances, expected a covariance")
+        self._check_atlas()
+
+    def _check_atlas(self) -> None:
+        """Refuse triangles and regions that are not of these dipoles."""
+        p, shape = self.n_dipoles, self.triangles.shape
+        if len(shape) != 2 or shape[1] != 3 or not len(self.triangles):
+            raise BundleError(f"head model: triangles has shape {shape}, expected (n, 3)")
         if self.triangles.min() < 0 or self.triangles.max() >= p:
             raise BundleError(f"head model: triangles point outside the {p} dipoles")
+        _check_names("atlas_names", self.atlas_names)
         if self.atlas.min() < 0 or self.atlas.max() >= len(self.atlas_names):
             raise BundleError("head model: atlas points outside atlas_names")
+        if not self.is_cortex.any():
+            raise BundleError("head model: no dipole lies on cortex")
 
     def save(self, path: Path | BinaryIO) -> None:
         """Write ``head.npz`` (no pickles), to a path or an open file."""
@@ -201,30 +253,72 @@ class Head:
             If the file is no head model or its arrays do not fit together.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                own = [f.name for f in fields(cls) if f.name != "scalp"]
-                of_scalp = (
-                    [f"scalp_{f.name}" for f in fields(Scalp)] if "scalp_names" in stored else []
-                )
-                lacking = [name for name in (*own, *of_scalp) if name not in stored]
-                if lacking:
-                    raise BundleError(
-                        f"the head model has no {', '.join(lacking)}: it is none, or of an older "
-                        "version; export the bundle anew"
-                    )
-                arrays: dict[str, Any] = {name: stored[name] for name in own}
-                scalp = {f.name: stored[f"scalp_{f.name}"] for f in fields(Scalp) if of_scalp}
+            stored = read_file(path, MOST_BYTES) if isinstance(path, Path) else path.read()
+            arrays: dict[str, Any] = dict(read_arrays(stored, {**_STORED, **_OF_SCALP}))
+            for name in ("channels", "atlas_names", "scalp_names"):
+                if name in arrays:
+                    arrays[name] = tuple(str(one) for one in arrays[name])
         except FileNotFoundError:
             raise BundleError(f"no head model at {path}") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise BundleError(f"{path} is not a head model: {error}") from None
-        arrays["channels"] = tuple(str(name) for name in arrays["channels"])
-        arrays["atlas_names"] = tuple(str(name) for name in arrays["atlas_names"])
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise BundleError(f"{_named(path)} is not a head model: {error}") from None
+        wanted = [*_STORED, *(_OF_SCALP if "scalp_names" in arrays else [])]
+        lacking = [name for name in wanted if name not in arrays]
+        if lacking:
+            raise BundleError(
+                f"the head model has no {', '.join(lacking)}: it is none, or of an older "
+                "version; export the bundle anew"
+            )
+        for name, how in {**_STORED, **_OF_SCALP}.items():
+            if name in arrays and how.kind != "text":
+                arrays[name] = _converted(name, arrays[name], how)
         arrays["n_left"] = int(arrays["n_left"])
-        for name in ("triangles", "atlas"):
-            arrays[name] = arrays[name].astype(np.int32)
-        if scalp:
-            names = tuple(str(name) for name in scalp.pop("names"))
-            as_float = {name: array.astype(np.float32) for name, array in scalp.items()}
-            arrays["scalp"] = Scalp(names, **as_float)
+        of_scalp = {name: arrays.pop(name, None) for name in _OF_SCALP}
+        if of_scalp["scalp_names"] is not None:
+            arrays["scalp"] = Scalp(**{name[6:]: array for name, array in of_scalp.items()})
         return cls(**arrays)
+
+
+def _named(path: Path | BinaryIO) -> str:
+    return str(path) if isinstance(path, Path) else "head.npz"
+
+
+def _converted(name: str, array: NDArray[Any], how: Expected) -> NDArray[Any]:
+    """Return an array in the type that it is worked with."""
+    if how.kind == "number":
+        with np.errstate(over="ignore"):  # infinite, which is refused
+            return np.ascontiguousarray(array, np.float32).reshape(array.shape)
+    limits = np.iinfo(np.int32)
+    if array.size and (array.min() < limits.min or array.max() > limits.max):
+        raise BundleError(f"head model: {name} holds numbers beyond those of dipoles")
+    return np.ascontiguousarray(array, np.int32).reshape(array.shape)
+
+
+def _check_names(of: str, names: Sequence[str]) -> None:
+    """Refuse names that are none, or that are there twice."""
+    for name in names:
+        if not (name.isprintable() and 0 < len(name) <= MOST_CHARACTERS):
+            raise BundleError(
+                f"head model: {of} has {name[:MOST_CHARACTERS]!r}, expected names that can be read"
+            )
+    if not names or len(set(names)) < len(names):
+        raise BundleError(f"head model: {of} has {len(names)} names, {len(set(names))} different")
+
+
+def _check_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    """Refuse an array of another shape, or with numbers that are none."""
+    if array.shape != shape:
+        raise BundleError(f"head model: {name} has shape {array.shape}, expected {shape}")
+    if not np.all(np.isfinite(array)):
+        raise BundleError(f"head model: {name} holds values that are not finite")
+    if array.size and np.abs(array).max() > MOST:
+        raise BundleError(
+            f"head model: {name} goes up to {np.abs(array).max():g}, expected {MOST:g} at most"
+        )
+    if name.endswith("_m") and array.size and np.abs(array).max() > MOST_M:
+        raise BundleError(
+            f"head model: {name} goes up to {np.abs(array).max():g} m, expected {MOST_M:g} at "
+            "most; are these millimetres?"
+        )

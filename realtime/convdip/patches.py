@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from convdip.head import Head
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 def cortex_only(head: Head) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
@@ -40,6 +43,8 @@ def mesh_adjacency(triangles: NDArray[np.int32], n_vertices: int) -> sparse.csr_
     adjacency : sparse array of 0 and 1, shape (n_vertices, n_vertices)
         Symmetric, with an empty diagonal.
     """
+    from scipy import sparse  # half a second, which a service that measures nothing does not need
+
     first = triangles[:, [0, 1, 2, 1, 2, 0]].ravel()
     second = triangles[:, [1, 2, 0, 0, 1, 2]].ravel()
     ones = np.ones(first.size, np.float32)
@@ -65,6 +70,8 @@ def neighbourhoods(
     near : sparse array of 1, shape (n_vertices, n_vertices)
         Of each order, with sorted indices.
     """
+    from scipy import sparse
+
     step = adjacency + sparse.eye_array(adjacency.shape[0], dtype=adjacency.dtype, format="csr")
     reached, grown = step, 1
     for order in orders:

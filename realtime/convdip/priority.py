@@ -6,12 +6,15 @@ import gc
 import getpass
 import os
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from convdip.errors import PriorityError
 
 # Any real-time priority is above all ordinary programs; the kernel's own threads stand at 50.
 PRIORITY = 20
+# Of what only looks on: the service comes first where cores are few.
+NICENESS = 10
 
 
 def dedicate_process(*, realtime: bool = False) -> None:
@@ -31,6 +34,14 @@ def dedicate_process(*, realtime: bool = False) -> None:
         take_realtime_priority()
     # A sample's products are too small to share: a second thread would only wake up for them.
     threadpool_limits(1, "blas")
+    # What comes from outside may be no number or beyond all numbers: that is judged, not warned of.
+    np.seterr(all="ignore")
+
+
+def give_way() -> None:
+    """Take low priority: for what only looks on, beside a service."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def keep_collector_off() -> None:

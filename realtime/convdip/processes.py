@@ -41,7 +41,8 @@ def private_lsl() -> Iterator[dict[str, str]]:
     base_port = FIRST_PORT + PORTS_APART * random.randrange(N_PORT_BLOCKS)
     content = (
         f"[ports]\nBasePort = {base_port}\nPortRange = {PORTS_APART}\n"
-        f"[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {{127.0.0.1}}\n"
+        "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
+        "[lab]\nKnownPeers = {127.0.0.1}\n"
         f"SessionID = convdip-{uuid.uuid4().hex}\n[log]\nlevel = -3\n"
     )
     # The content takes precedence over any file that the environment names.
@@ -63,17 +64,25 @@ class Process:
         From `private_lsl`.
     apart : bool
         In a session of its own, out of reach of the terminal's signals.
+    tied : bool
+        It ends with this process, even if that is killed.
     """
 
     def __init__(
-        self, arguments: Sequence[str], env: dict[str, str], *, apart: bool = False
+        self,
+        arguments: Sequence[str],
+        env: dict[str, str],
+        *,
+        apart: bool = False,
+        tied: bool = False,
     ) -> None:
         self.name = " ".join(arguments[:2])
         # A file, not a pipe, which would fill up: it is only read if the command fails.
         self._messages = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, "-m", *(["convdip.tied"] if tied else []), *arguments],
             env=env,
+            stdin=subprocess.PIPE if tied else None,
             stdout=subprocess.PIPE,
             stderr=self._messages,
             text=True,
@@ -95,9 +104,22 @@ class Process:
     def check_alive(self) -> None:
         """Raise a StreamError with the command's last message if it has failed."""
         if self._process.poll() not in (None, 0):
-            self._messages.seek(0)
-            said = self._messages.read().strip().splitlines() or ["no message"]
+            said = self.said().strip().splitlines() or ["no message"]
             raise StreamError(f"'{self.name}' failed: {said[-1]}")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended with an error."""
+        return self._process.poll() not in (None, 0)
+
+    def said(self) -> str:
+        """Return what it has written to stderr, once it has ended: it shares the file's place."""
+        self._messages.seek(0)
+        return self._messages.read()
+
+    def tell_to_end(self) -> None:
+        """Terminate the command without waiting for it."""
+        self._process.terminate()
 
     @property
     def is_running(self) -> bool:

@@ -1,17 +1,19 @@
 """The LSL streams: names, types and metadata, written and read in one place.
 
 An EEG stream comes in; ``NAME-Sources``, ``NAME-Quality`` and ``NAME-Events`` go out, and where
-regions are asked for, ``NAME-ROI``, ``NAME-Features`` and ``NAME-Feedback``. The simulator adds
-``NAME-Truth``, a replay ``NAME-Markers``. Descriptions follow the XDF conventions
-(``channels/channel/{label, unit, type, location}``). docs/streams.md specifies them for others.
+regions are asked for, ``NAME-ROI``, ``NAME-Features`` and ``NAME-Feedback``. The participant's
+view adds ``NAME-Shown``, the simulator ``NAME-Truth``, a replay ``NAME-Markers``. Descriptions
+follow the XDF conventions (``channels/channel/{label, unit, type, location}``). docs/streams.md
+specifies them for others.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal
 from xml.etree import ElementTree
@@ -19,12 +21,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pylsl
 
+from convdip.description import read_desc
+from convdip.errors import StreamError
 from convdip.head import Head
+from convdip.text import MOST_IN_A_LINE, shown
 
 log = logging.getLogger(__name__)
 
 SOURCES_TYPE, POWER_TYPE = "SourceEstimate", "SourcePower"
 ROI_TYPE, FEATURES_TYPE, FEEDBACK_TYPE = "SourceROI", "SourceFeature", "Feedback"
+SHOWN_TYPE = "Shown"
 QUALITY_HZ = 10.0
 
 # From a sample's time stamp to the end of each stage's work on it; together they are its age.
@@ -46,11 +52,13 @@ QUALITY = {
     "missing": "samples",
     "stream_losses": "times",
     "goodness_of_fit": "ratio",
+    "confidence": "ratio",
     "bad_channels": "electrodes",
     "valid": "boolean",
     "invalid_reason": "code",
     "artefact": "code",
     "filter_delay": "ms",
+    "feedback_delay": "ms",
 }
 
 # The channels of the feedback stream, and their units.
@@ -60,15 +68,25 @@ FEEDBACK = {
     "above": "boolean",
     "threshold": "ratio",
     "reason": "code",
+    "block": "number",
+    "confidence": "ratio",
 }
+
+# The channels of the stream of frames that a participant saw, and their units.
+SHOWN = {"stamp": "s", "value": "ratio", "drawn": "ratio", "age": "s"}
 
 AS_STATED, NONE = "as stated", "none"
 AS_SENT, INVERTED = "as sent", "inverted"
 
-# What an EEG stream says that its samples' meaning depends on.
-SAMPLES_DEPEND_ON = (
-    "sfreq_hz", "sample_format", "labels", "units", "factors", "types", "places_m"
-)  # fmt: skip
+# What the meaning of a stream's samples depends on: what is known of it before it is opened, and
+# what it then says of each channel.
+DEPENDS_ON_STREAM = {
+    "type": "type", "sample_format": "format", "n_channels": "number of channels",
+    "sfreq_hz": "rate in Hz",
+}  # fmt: skip
+DEPENDS_ON_CHANNELS = {
+    "labels": "label", "units": "unit", "factors": "factor", "types": "type", "places_m": "place"
+}  # fmt: skip
 
 # What a channel may be stated to be and is EEG, or is not stated to be anything.
 EEG_TYPES = ("eeg", "electroencephalography")
@@ -90,6 +108,15 @@ FORMATS = {
 # be in (XDF: mm), no two give a head's size.
 LOCATION_UNITS_M = (1e-3, 1e-2, 1.0)
 FROM_THE_MIDDLE_M = (0.04, 0.15)
+FARTHEST = 1e6
+
+# Of one thing that is published, such as the names of all electrodes.
+MOST_PUBLISHED = 100_000
+MOST_CHANNELS = 100_000
+_WHITE = re.compile(r"\s")
+
+# Of a value that a stream states, how much is shown.
+LONGEST_TOLD = 60
 
 Place = tuple[float, float, float]
 
@@ -99,11 +126,18 @@ class Event(StrEnum):
 
     LOST = "lost"
     BACK = "back"
+    REFUSED = "refused"
+    STALLED = "stalled"
+    FLOWING = "flowing"
+    LATE = "late"
     GAP = "gap"
     OVERFLOW = "overflow"
     OVERLOAD = "overload"
     CAUGHT_UP = "caught up"
     DROPPED = "dropped"
+    BLOCKS = "blocks"
+    RATE = "rate"
+    STAMPS = "stamps"
     CLOCK = "clock"
     BAD = "bad"
     GOOD = "good"
@@ -113,6 +147,7 @@ class Event(StrEnum):
     NOTCH = "notch"
     OPERATOR = "operator"
     REST = "rest"
+    BLOCK = "block"
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     STOP = "stop"
@@ -121,7 +156,16 @@ class Event(StrEnum):
 def stream_name(
     stem: str,
     which: Literal[
-        "Sources", "Power", "ROI", "Features", "Feedback", "Quality", "Events", "Truth", "Markers"
+        "Sources",
+        "Power",
+        "ROI",
+        "Features",
+        "Feedback",
+        "Shown",
+        "Quality",
+        "Events",
+        "Truth",
+        "Markers",
     ],
 ) -> str:
     """Return the name of one of the streams that share a stem.
@@ -134,25 +178,97 @@ def stream_name(
     return f"{stem}-{which}"
 
 
-def stem_of(name: str) -> str | None:
-    """Return the stem of a service's ``Sources`` stream; None for any other name.
+def stem_of(name: str, which: Literal["Sources", "Feedback"] = "Sources") -> str | None:
+    """Return the stem of one of a service's streams; None for any other name.
 
     Examples
     --------
     >>> stem_of("Lab-Sources")
     'Lab'
+    >>> stem_of("Lab-Feedback", "Feedback")
+    'Lab'
     """
-    suffix = stream_name("", "Sources")
+    suffix = stream_name("", which)
     return name.removesuffix(suffix) if name.endswith(suffix) else None
 
 
+def power_name(stem: str, band_hz: tuple[float, float]) -> str:
+    """Return the name of the stream with a band's power.
+
+    Examples
+    --------
+    >>> power_name("Lab", (8, 13))
+    'Lab-Power-8-13'
+    """
+    return f"{stream_name(stem, 'Power')}-{band_hz[0]:g}-{band_hz[1]:g}"
+
+
+def band_of(name: str, stem: str) -> tuple[float, float] | None:
+    """Return the band that a service's stream has the power of; None for any other stream.
+
+    Examples
+    --------
+    >>> band_of("Lab-Power-8-13", "Lab")
+    (8.0, 13.0)
+    >>> band_of("Lab-Power", "Lab")
+    """
+    found = re.fullmatch(r"-([\d.]+)-([\d.]+)", name.removeprefix(stream_name(stem, "Power")))
+    try:
+        return None if found is None else (float(found[1]), float(found[2]))
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
-class EegDescription:
+class Sender:
+    """What is known of a stream before it is opened.
+
+    Attributes
+    ----------
+    name, type : str
+    source_id : str
+        What its program calls it, at each start the same; empty where it gives none.
+    hostname : str
+        The computer that it comes from.
+    uid : str
+        LSL's own name of it, another one at each start.
+    created_at : float
+        When it was made, on its computer's LSL clock.
+    sample_format : str
+        LSL's name: ``float32``, ``double64``, ``int16``, ….
+    n_channels : int
+    sfreq_hz : float
+        Nominal rate; 0 for an irregular stream.
+    """
+
+    name: str
+    type: str
+    source_id: str
+    hostname: str
+    uid: str
+    created_at: float
+    sample_format: str
+    n_channels: int
+    sfreq_hz: float
+
+    def difference(self, other: Sender) -> str:
+        """Say what makes another stream's samples other than this one's, as far as both tell.
+
+        Empty for nothing.
+        """
+        return "; ".join(
+            f"{what} {told(theirs)}, expected {told(mine)}"
+            for key, what in DEPENDS_ON_STREAM.items()
+            if (mine := getattr(self, key)) != (theirs := getattr(other, key))
+        )
+
+
+@dataclass(frozen=True)
+class EegDescription(Sender):
     """What an EEG stream says of itself.
 
     Attributes
     ----------
-    name, source_id, hostname : str
     labels, units, types : tuple of str
         One a channel; empty where the stream does not say.
     places_m : tuple of 3-tuples or None
@@ -161,35 +277,55 @@ class EegDescription:
     factors : tuple of float
         What a step of 1 in each channel's numbers is, in its unit: 1 where the stream does not
         say, NaN where that is no number. Where samples are no integers, they have it already.
-    sample_format : str
-        LSL's name: ``float32``, ``double64``, ``int16``, ….
-    sfreq_hz : float
-        Nominal rate; 0 for an irregular stream.
     """
 
-    name: str
-    source_id: str
-    hostname: str
     labels: tuple[str, ...]
     units: tuple[str, ...]
     types: tuple[str, ...]
     places_m: tuple[Place | None, ...]
     factors: tuple[float, ...]
-    sample_format: str
-    sfreq_hz: float
 
     @property
     def is_integer(self) -> bool:
         """Whether samples are integers, as an amplifier counts."""
         return self.sample_format.startswith("int")
 
-    def difference(self, other: EegDescription) -> str:
-        """Say what makes another stream's samples other than this one's; empty for nothing."""
-        for what in SAMPLES_DEPEND_ON:
-            mine, others = getattr(self, what), getattr(other, what)
-            if str(mine) != str(others):  # NaN is no number, and the same as NaN here
-                return f"stream {other.name!r} has {what} {others}, expected {mine}"
-        return ""
+    def difference(self, other: Sender) -> str:
+        """Say what makes another stream's samples other than this one's, as far as both tell.
+
+        Of channels that differ, the first is named. Empty for nothing.
+        """
+        said = [super().difference(other)]
+        if isinstance(other, EegDescription) and other.n_channels == self.n_channels:
+            for key, what in DEPENDS_ON_CHANNELS.items():
+                pairs = zip(getattr(self, key), getattr(other, key), strict=True)
+                # NaN is no number, and the same as NaN here.
+                differing = [
+                    (i, mine, theirs)
+                    for i, (mine, theirs) in enumerate(pairs, start=1)
+                    if str(mine) != str(theirs)
+                ]
+                if differing:
+                    i, mine, theirs = differing[0]
+                    more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
+                    said.append(
+                        f"{what} of channel {i} {told(theirs)}, expected {told(mine)}{more}"
+                    )
+        return "; ".join(filter(None, said))
+
+
+def told(value: object) -> str:
+    r"""Show one of a stream's values: short, and without what would steer a terminal.
+
+    Examples
+    --------
+    >>> told("Cz"), told(0.5), told("\n")
+    ('Cz', '0.5', "'\\n'")
+    """
+    if isinstance(value, float):
+        return f"{value:g}"
+    seen = shown(str(value), LONGEST_TOLD)
+    return seen if seen and seen == str(value) else f"'{seen}'"
 
 
 def eeg_info(name: str, labels: Sequence[str], rate_hz: float, source_id: str) -> pylsl.StreamInfo:
@@ -232,15 +368,25 @@ def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ..
     Both common layouts are understood: ``channels/channel`` and ``channel`` alone, ``label`` and
     ``name``. Channels without a description are empty.
 
+    What they say is made fit to be shown, since it ends in logs, tables and other streams.
+
     Parameters
     ----------
     desc : Element
     n_channels : int
         How many the stream has.
+
+    Raises
+    ------
+    StreamError
+        If these are more than any stream has.
     """
+    if not 0 <= n_channels <= MOST_CHANNELS:
+        raise StreamError(f"the stream has {n_channels} channels: expected at most {MOST_CHANNELS}")
 
     def text(node: ElementTree.Element, *keys: str) -> str:
-        return next((t.strip() for key in keys if (t := node.findtext(key))), "")
+        said = next((t for key in keys if (t := node.findtext(key))), "")
+        return shown(_WHITE.sub(" ", said.strip()))
 
     nodes = desc.findall("channels/channel") or desc.findall("channel")
     described = [
@@ -253,30 +399,58 @@ def channels_of(desc: ElementTree.Element, n_channels: int) -> tuple[Channel, ..
         )
         for node in nodes[:n_channels]
     ]
+    # What had to be cut or escaped may have become the same.
+    by_label: dict[str, set[str]] = {}
+    for node, channel in zip(nodes, described, strict=False):
+        said = node.findtext("label") or node.findtext("name") or ""
+        by_label.setdefault(channel.label, set()).add(" ".join(said.split()))
+    described = [
+        channel
+        if len(by_label[channel.label]) == 1
+        else replace(channel, label=f"{channel.label} (channel {number})")
+        for number, channel in enumerate(described, start=1)
+    ]
     return (*described, *[Channel()] * (n_channels - len(described)))
+
+
+def read_sender(info: pylsl.StreamInfo) -> Sender:
+    """Read what is known of a stream before it is opened."""
+    return Sender(**_core(info))
+
+
+def _core(info: pylsl.StreamInfo) -> dict[str, Any]:
+    return {
+        "name": info.name(),
+        "type": info.type(),
+        "source_id": info.source_id(),
+        "hostname": info.hostname(),
+        "uid": info.uid(),
+        "created_at": info.created_at(),
+        "sample_format": FORMATS.get(info.channel_format(), "undefined"),
+        "n_channels": info.channel_count(),
+        "sfreq_hz": info.nominal_srate(),
+    }
 
 
 def read_eeg(info: pylsl.StreamInfo) -> EegDescription:
     """Read what an EEG stream's metadata say of its channels."""
-    channels = channels_of(_desc(info), info.channel_count())
+    channels = channels_of(read_desc(info, "channels", "channel"), info.channel_count())
     return EegDescription(
-        name=info.name(),
-        source_id=info.source_id(),
-        hostname=info.hostname(),
+        **_core(info),
         labels=tuple(channel.label for channel in channels),
         units=tuple(channel.unit for channel in channels),
         types=tuple(channel.type for channel in channels),
         places_m=_places_m([channel.location for channel in channels]),
         factors=tuple(_number(channel.scaling_factor or "1") for channel in channels),
-        sample_format=FORMATS.get(info.channel_format(), "undefined"),
-        sfreq_hz=info.nominal_srate(),
     )
 
 
 def _places_m(locations: Sequence[Sequence[str]]) -> tuple[Place | None, ...]:
     """Read electrodes' locations, in the unit in which they have the size of a head."""
     stated = np.array([[_number(said) for said in location] for location in locations])
-    there = np.isfinite(stated).all(axis=1)
+    stated = stated.reshape(len(locations), 3)
+    # NaN is none, and what is too far for a head in any unit would overflow.
+    there = (np.abs(stated) < FARTHEST).all(axis=1)
     if not there.any():
         return (None,) * len(stated)
     offsets = stated[there] - stated[there].mean(axis=0)
@@ -394,33 +568,67 @@ def sources_info(
     return info
 
 
-def power_info(stem: str, head: Head, window_s: float, provenance: Provenance) -> pylsl.StreamInfo:
-    """Describe ``<stem>-Power``: root mean square moments over a window, in the same channels."""
+def power_info(
+    stem: str,
+    head: Head,
+    window_s: float,
+    provenance: Provenance,
+    band_hz: tuple[float, float] | None = None,
+) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Power``: root mean square moments over a window, in the same channels.
+
+    Of a band, ``<stem>-Power-8-13``.
+    """
+    name = stream_name(stem, "Power") if band_hz is None else power_name(stem, band_hz)
     info = pylsl.StreamInfo(
-        stream_name(stem, "Power"),
+        name,
         POWER_TYPE,
         head.n_dipoles,
         pylsl.IRREGULAR_RATE,
         pylsl.cf_float32,
-        f"convdip-{stem}-power",
+        f"convdip-{stem}-power{name.removeprefix(stream_name(stem, 'Power'))}",
     )
     _describe(info, head, provenance, "of the last EEG sample in the window")
-    info.desc().child("timing").append_child_value("window_s", f"{window_s:g}")
+    timing = info.desc().child("timing")
+    timing.append_child_value("window_s", f"{window_s:g}")
+    if band_hz is not None:
+        _append(
+            info.desc().append_child("band"), low_hz=f"{band_hz[0]:g}", high_hz=f"{band_hz[1]:g}"
+        )
     return info
+
+
+# The latest head, and a stream that has its channels.
+_told_head: tuple[Head, pylsl.StreamInfo] | None = None
+
+
+def _channels(head: Head) -> pylsl.info.XMLElement:
+    """Return what a stream says of its dipoles: written once, since that takes a tenth of a second.
+
+    A service has four such streams or more, and who waits for it would wait for each.
+    """
+    global _told_head
+    if _told_head is None or _told_head[0] is not head:
+        info = pylsl.StreamInfo("channels", "", head.n_dipoles, 0, pylsl.cf_float32, "")
+        channels = info.desc().append_child("channels")
+        for label, place_m, region in zip(
+            head.dipole_labels, head.dipoles_m.tolist(), head.atlas.tolist(), strict=True
+        ):
+            channel = channels.append_child("channel")
+            _append(
+                channel, label=label, unit="nAm", type="source", region=head.atlas_names[region]
+            )
+            location = channel.append_child("location")
+            for axis, metres in zip("XYZ", place_m, strict=True):
+                location.append_child_value(axis, f"{metres * 1e3:.2f}")
+        _told_head = head, info
+    return _told_head[1].desc().child("channels")
 
 
 def _describe(info: pylsl.StreamInfo, head: Head, provenance: Provenance, stamped: str) -> None:
     """Write what a stream of all dipoles says of itself."""
     desc = info.desc()
-    channels = desc.append_child("channels")
-    for label, place_m, region in zip(
-        head.dipole_labels, head.dipoles_m.tolist(), head.atlas.tolist(), strict=True
-    ):
-        channel = channels.append_child("channel")
-        _append(channel, label=label, unit="nAm", type="source", region=head.atlas_names[region])
-        location = channel.append_child("location")
-        for axis, metres in zip("XYZ", place_m, strict=True):
-            location.append_child_value(axis, f"{metres * 1e3:.2f}")
+    desc.append_copy(_channels(head))
     _append(
         desc.append_child("source_space"),
         frame="MRI surface RAS",
@@ -460,10 +668,10 @@ def _describe(info: pylsl.StreamInfo, head: Head, provenance: Provenance, stampe
 
 def read_sources(info: pylsl.StreamInfo) -> SourcesDescription:
     """Read what `sources_info` wrote; what is not there is empty."""
-    desc = _desc(info)
+    desc = read_desc(info, "provenance", "source_space", "timing")
 
     def text(key: str, node: str = "provenance") -> str:
-        return (desc.findtext(f"{node}/{key}") or "").strip()
+        return shown((desc.findtext(f"{node}/{key}") or "").strip(), MOST_PUBLISHED)
 
     def set_by_user(key: str) -> str | None:
         said = text(key)
@@ -570,7 +778,7 @@ def features_info(
             delay_s=f"{channel.delay_s:.6g}",
         )
         if channel.filter:
-            node.append_child_value("filter", channel.filter)
+            _append(node, filter=channel.filter)
         if channel.location_mm is not None:
             location = node.append_child("location")
             for axis, mm in zip("XYZ", channel.location_mm, strict=True):
@@ -580,8 +788,44 @@ def features_info(
     return info
 
 
-def feedback_info(stem: str, sfreq_hz: float, feature: str, delay_s: float) -> pylsl.StreamInfo:
-    """Describe ``<stem>-Feedback``; irregular, since silence is told too."""
+def read_delays_s(info: pylsl.StreamInfo) -> dict[str, float]:
+    """Return how late each channel of ``<stem>-ROI`` or ``<stem>-Features`` is, as stated.
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        Of the opened inlet.
+    """
+    return {
+        shown(channel.findtext("label", "")): _number(channel.findtext("delay_s", "nan"))
+        for channel in read_desc(info, "channels").iterfind("channels/channel")
+    }
+
+
+def feedback_info(
+    stem: str,
+    sfreq_hz: float,
+    feature: str,
+    delay_s: float,
+    protocol: str = NONE,
+    blocks: Sequence[Mapping[str, str]] = (),
+) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Feedback``; irregular, since silence is told too.
+
+    Parameters
+    ----------
+    stem : str
+    sfreq_hz : float
+        Of the input.
+    feature : str
+        What is fed back.
+    delay_s : float
+        From a step of a source to half its effect.
+    protocol : str
+        Its name.
+    blocks : sequence of mapping
+        What is said of each of its blocks.
+    """
     info = pylsl.StreamInfo(
         stream_name(stem, "Feedback"),
         FEEDBACK_TYPE,
@@ -599,12 +843,59 @@ def feedback_info(stem: str, sfreq_hz: float, feature: str, delay_s: float) -> p
         timestamp="of the last EEG sample in the window; where none comes, of the moment",
         delay_s=f"{delay_s:.6g}",
     )
+    described = info.desc().append_child("protocol")
+    _append(described, name=protocol)
+    for block in blocks:
+        _append(described.append_child("block"), **block)
     return info
 
 
 def read_feedback(row: Sequence[float]) -> dict[str, float]:
     """Return a sample of the feedback stream, by the channels' labels."""
     return dict(zip(FEEDBACK, map(float, row), strict=True))
+
+
+def feedback_feature(info: pylsl.StreamInfo) -> str:
+    """Read what `feedback_info` wrote of what is fed back."""
+    desc = read_desc(info, "provenance")
+    return shown((desc.findtext("provenance/feature") or "feedback").strip())
+
+
+def read_blocks(info: pylsl.StreamInfo) -> list[dict[str, str]]:
+    """Read what `feedback_info` wrote of each block of the protocol; empty without one."""
+    blocks = read_desc(info, "protocol").findall("protocol/block")
+    return [{shown(said.tag): shown(said.text or "") for said in block} for block in blocks]
+
+
+def shown_info(stem: str, scene: str) -> pylsl.StreamInfo:
+    """Describe ``<stem>-Shown``: when the participant saw which value.
+
+    Parameters
+    ----------
+    stem : str
+    scene : str
+        What follows the value.
+    """
+    info = pylsl.StreamInfo(
+        stream_name(stem, "Shown"),
+        SHOWN_TYPE,
+        len(SHOWN),
+        pylsl.IRREGULAR_RATE,
+        pylsl.cf_double64,  # a stamp has more digits than float32
+        f"convdip-{stem}-shown",
+    )
+    channels = info.desc().append_child("channels")
+    for label, unit in SHOWN.items():
+        _append(channels.append_child("channel"), label=label, unit=unit, type="shown")
+    _append(info.desc().append_child("provenance"), scene=scene)
+    timestamp = "of the moment when the frame was handed to the screen"
+    _append(info.desc().append_child("timing"), timestamp=timestamp)
+    return info
+
+
+def read_shown(row: Sequence[float]) -> dict[str, float]:
+    """Return a sample of the stream of shown frames, by the channels' labels."""
+    return dict(zip(SHOWN, map(float, row), strict=True))
 
 
 def quality_info(stem: str, input_name: str) -> pylsl.StreamInfo:
@@ -617,7 +908,7 @@ def quality_info(stem: str, input_name: str) -> pylsl.StreamInfo:
         pylsl.cf_float32,
         f"convdip-{stem}-quality",
     )
-    info.desc().append_child_value("input_name", input_name)
+    _append(info.desc(), input_name=input_name)
     channels = info.desc().append_child("channels")
     for label, unit in QUALITY.items():
         _append(channels.append_child("channel"), label=label, unit=unit, type="quality")
@@ -665,13 +956,21 @@ class EventMessage:
     def to_json(self) -> str:
         """Return the marker."""
         said = {"event": str(self.event), "text": self.text, **self.facts}
-        return json.dumps(said, ensure_ascii=False)
+        return json.dumps(_shown_all(said), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, marker: str) -> EventMessage:
-        """Read a marker."""
-        said = json.loads(marker)
-        return cls(said.pop("event"), said.pop("text"), said)
+        """Read a marker.
+
+        Raises
+        ------
+        ValueError
+            If it is no event: any program may send one.
+        """
+        said = _object(marker)
+        if not {"event", "text"} <= said.keys():
+            raise ValueError("expected an object with an event and a text")
+        return cls(str(said.pop("event")), str(said.pop("text")), said)
 
 
 @dataclass(frozen=True)
@@ -691,10 +990,30 @@ class PlayedSource:
     @classmethod
     def from_json(cls, marker: str) -> PlayedSource | None:
         """Read a marker; None for one that names no source, as the one that ends a session."""
-        said = json.loads(marker)
-        if "dipole" not in said:
-            return None
-        return cls(**{field.name: said[field.name] for field in fields(cls)})
+        said = _object(marker)
+        kinds = {"dipole": int, "region": str}
+        for one in fields(cls):
+            if not isinstance(said.get(one.name), kinds.get(one.name, (int, float))):
+                return None
+        return cls(**{one.name: said[one.name] for one in fields(cls)})
+
+
+def _object(marker: str) -> dict[str, Any]:
+    """Read an object in JSON, its text fit to be shown; empty for what is none."""
+    try:
+        said = json.loads(marker[:MOST_PUBLISHED])
+    except (ValueError, RecursionError):
+        return {}
+    return _shown_all(said) if isinstance(said, dict) else {}
+
+
+def _shown_all(said: Any) -> Any:
+    """Return what is said in JSON with its text fit to be shown."""
+    if isinstance(said, dict):
+        return {shown(str(key)): _shown_all(value) for key, value in said.items()}
+    if isinstance(said, list | tuple):
+        return [_shown_all(value) for value in said]
+    return shown(said, MOST_IN_A_LINE) if isinstance(said, str) else said
 
 
 def _markers_info(name: str, source_id: str) -> pylsl.StreamInfo:
@@ -703,9 +1022,4 @@ def _markers_info(name: str, source_id: str) -> pylsl.StreamInfo:
 
 def _append(node: pylsl.info.XMLElement, **values: object) -> None:
     for key, value in values.items():
-        node.append_child_value(key, str(value))
-
-
-def _desc(info: pylsl.StreamInfo) -> ElementTree.Element:
-    desc = ElementTree.fromstring(info.as_xml()).find("desc")
-    return ElementTree.Element("desc") if desc is None else desc
+        node.append_child_value(key, shown(str(value), MOST_PUBLISHED))

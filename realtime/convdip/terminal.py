@@ -1,18 +1,24 @@
-"""How a command is told to stop, how it shows what it does, and how it words a setting."""
+"""How a command is told to stop, and how it words a setting."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import pylsl
+from convdip.text import shown_line, shown_lines
+
+# Those of them that the system has: Windows has no SIGHUP, and it alone Ctrl-Break.
+ENDINGS = tuple(
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if (number := getattr(signal, name, None)) is not None
+)
 
 _SETTING = re.compile(r"`([a-z_]+)(?:=([^`]+))?`")
 
@@ -25,9 +31,13 @@ def stop_on_signal() -> Callable[[], bool]:
 
 
 def call_on_signal(end: Callable[[], None]) -> None:
-    """Have Ctrl-C or a termination signal call a function."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: end())
+    """Have Ctrl-C, a termination signal, or the end of the terminal call a function.
+
+    Of a program that was started to outlive its terminal (``nohup``), that end stays ignored.
+    """
+    for number in ENDINGS:
+        if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: end())
 
 
 def in_flags(text: str) -> str:
@@ -46,23 +56,22 @@ def in_flags(text: str) -> str:
     return _SETTING.sub(flag, text)
 
 
-def printable(text: str) -> str:
-    r"""Show what a stream or a file says of itself, without what would steer the terminal.
-
-    Examples
-    --------
-    >>> printable("Fp1\x1b[2J") == "Fp1\ufffd[2J"
-    True
-    """
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+def in_a_line(text: object) -> str:
+    """Word a message of the library for the command line, in one line that steers no terminal."""
+    return shown_line(in_flags(str(text)))
 
 
 class FlagsFormatter(logging.Formatter):
-    """Words log lines for the command line."""
+    """Words log lines for the command line; a message is one line, whatever it quotes."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line."""
-        return in_flags(super().format(record))
+        record.message = in_a_line(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return the lines of a traceback."""
+        return shown_lines(super().formatException(ei))
 
 
 def exit_on_termination() -> None:
@@ -72,26 +81,6 @@ def exit_on_termination() -> None:
         sys.exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
-
-
-def quiet_lsl() -> None:
-    """Keep liblsl's notes about sockets and interfaces out of the terminal; warnings stay.
-
-    To be called before LSL is used. A user's own configuration stays in force, and keeps its log
-    level where it sets one.
-    """
-    # liblsl's order.
-    places = (
-        os.environ.get("LSLAPICFG", ""),
-        "lsl_api.cfg",
-        "~/lsl_api/lsl_api.cfg",
-        "/etc/lsl_api/lsl_api.cfg",
-    )
-    files = (Path(place).expanduser() for place in places if place)
-    file = next((file for file in files if file.is_file()), None)
-    content = "" if file is None else file.read_text(encoding="utf-8", errors="replace")
-    if "[log]" not in content:
-        pylsl.util.set_config_content(f"{content}\n[log]\nlevel = -1\n")
 
 
 def status_printer(period_s: float = 0.0) -> Callable[[str], None]:
@@ -106,6 +95,6 @@ def status_printer(period_s: float = 0.0) -> Callable[[str], None]:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + period_s
-            print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+            print(f"{start}{shown_line(line)}", end=end, file=sys.stderr, flush=True)
 
     return show

@@ -12,8 +12,6 @@ from convdip.bench.report import draw, tally, to_table
 from convdip.bench.soak import Watch, what_is_wrong
 from convdip.bench.trial import Trial, _count
 
-pytestmark = pytest.mark.alone
-
 SERVICE = {"published": 1000}
 
 
@@ -22,6 +20,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
 
 
+@pytest.mark.alone
 def test_the_quick_benchmark_measures_and_draws(tmp_path):
     png = tmp_path / "ages.png"
     done = run("--quick", "--json", "--provider", "cpu", "--png", str(png))

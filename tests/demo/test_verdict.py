@@ -122,7 +122,7 @@ def test_the_medial_wall_holds_no_estimate_and_no_place_by_chance(walled_head, t
     elsewhere = judge(
         received,
         played,
-        replace(walled_head, atlas_names=("a-lh", "a-rh") * 2),
+        replace(walled_head, atlas_names=("a-lh", "a-rh", "b-lh", "b-rh")),
         "random",
         "CPU",
         "m",

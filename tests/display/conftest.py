@@ -27,6 +27,8 @@ SFREQ_HZ = 250.0
 class Publisher:
     """Publishes source maps and EEG that a test decides on."""
 
+    sfreq_hz = SFREQ_HZ
+
     def __init__(
         self,
         name: str,
@@ -42,7 +44,7 @@ class Publisher:
         self._eeg = announce(f"{name}EEG", self._labels, SFREQ_HZ, source_id)
         interpolated = head.channels[len(self._labels) :]
         stream = read_eeg(self._eeg.get_info())
-        provenance = provenance_of(stream, bundle, network, interpolated)
+        self.provenance = provenance = provenance_of(stream, bundle, network, interpolated)
         self._sources = SourceOutlet(name, head, SFREQ_HZ, provenance)
         self._quality, self.events = QualityOutlet(name, f"{name}EEG"), EventOutlet(name)
         self.health = Health(SFREQ_HZ, pylsl.local_clock(), n_bad=n_missing)
@@ -72,7 +74,7 @@ class Publisher:
             samples[:, self._labels.index(self.rails)] = 375_000
         self._eeg.push_chunk(samples, (stamps - self.late_s).tolist())
         moments_nam, fit = np.tile(self.moments_nam, (n, 1)), np.full(n, 0.9, np.float32)
-        frame = Frame(moments_nam, fit, stamps - self.late_s, StageTimes(*(now_s,) * 4))
+        frame = Frame(moments_nam, fit, fit, stamps - self.late_s, StageTimes(*(now_s,) * 4))
         self._sources.push(frame)
         self.health.received(stamps - self.late_s, 0)
         self.health.published(frame, now_s)

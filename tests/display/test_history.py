@@ -38,8 +38,9 @@ def test_what_is_shown_does_not_depend_on_the_chunks(chunk):
     # 20 ms are ten samples; the slots' borders are multiples of 20 ms.
     assert (history.at(stamps[509]).moments_nam == rows[509]).all()
     held = history.at(stamps[999], hold_s=0.1).moments_nam
-    strongest = np.abs(rows[-50:]).argmax(axis=0)
-    assert held == pytest.approx(rows[-50:][strongest, np.arange(7)])
+    # Each slot of ten samples by the age of its last one: 80, 60, … 0 of 100 ms.
+    faded = rows[-50:] * np.repeat([0.2, 0.4, 0.6, 0.8, 1.0], 10)[:, None]
+    assert held == pytest.approx(faded[np.abs(faded).argmax(axis=0), np.arange(7)], rel=1e-4)
     smooth = history.at(stamps[999], smooth_s=0.1).moments_nam
     assert smooth == pytest.approx(rows[-50:].mean(axis=0), abs=1e-6)
     smooth = history.at(stamps[999], smooth_s=0.1, of_magnitudes=True).moments_nam
@@ -52,7 +53,8 @@ def test_a_peak_between_two_pictures_is_held():
     rows[333, 2] = 9.0
     history = SourceHistory(7)
     history.add(rows, stamps)
-    assert history.at(stamps[400], hold_s=1.0).moments_nam[2] == 9.0
+    assert history.at(stamps[339], hold_s=1.0).moments_nam[2] == 9.0  # the end of its 20 ms
+    assert history.at(stamps[400], hold_s=1.0).moments_nam[2] > 7.5
     assert history.at(stamps[400]).moments_nam[2] == 0.0
     assert history.peaks_nam(10.0).max() == 9.0
 
@@ -116,3 +118,36 @@ def test_a_stamp_that_is_a_little_early_breaks_no_order():
     assert history.n_samples == 60
     ring.append(*samples(5, start_s=3.0))
     assert len(ring.stamps) == 5  # another run
+
+
+@pytest.mark.parametrize(
+    ("n", "n_later"), [(0, 40), (500, 0), (500, 700), (20_000, 400), (60, 20_000)]
+)
+def test_a_history_that_is_extended_is_as_if_never_parted(n, n_later):
+    rows, stamps = samples(n + n_later)
+    whole, part, later = (SourceHistory(7) for _ in range(3))
+    whole.add(rows, stamps)
+    part.add(rows[:n], stamps[:n])
+    later.add(rows[n:], stamps[n:])
+    part.extend(later)
+    assert part.n_samples == whole.n_samples
+    assert part.newest_s == whole.newest_s
+    assert part.oldest_s == pytest.approx(whole.oldest_s, abs=0.021)
+    for time_s in np.linspace(part.oldest_s + 0.2, whole.newest_s, 40):
+        for smooth_s, hold_s in ((0, 0), (0.1, 0), (0, 0.1)):
+            seen, expected = (kept.at(time_s, smooth_s, hold_s) for kept in (part, whole))
+            # The map in which they were parted is two of one.
+            if np.abs(stamps[max(n - 1, 0)] - expected.stamp) > 0.15:
+                assert seen.stamp == expected.stamp
+                assert seen.moments_nam == pytest.approx(expected.moments_nam, abs=1e-6)
+    part.add(*samples(5, start_s=whole.newest_s + 0.1))
+    assert part.newest_s > whole.newest_s
+
+
+def test_another_run_that_comes_later_replaces_the_one_before():
+    before, later = SourceHistory(7), SourceHistory(7)
+    before.add(*samples(500, start_s=5000.0))
+    later.add(*samples(500, start_s=100.0))
+    before.extend(later)
+    assert before.oldest_s < 101
+    assert before.newest_s < 102

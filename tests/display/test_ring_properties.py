@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from convdip.display.history import BACK_S, Ring
-from hypothesis import given
+import pytest
+from convdip.display.history import BACK_S, Ring, SourceHistory
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 n_rows = st.integers(1, 40)
@@ -67,3 +68,33 @@ def test_a_run_that_starts_over_forgets_the_one_before(n, before, after, back_s)
     if sum(before) and not sum(after):
         rows = numbered(sum(before))
     np.testing.assert_array_equal(ring.rows, rows[-n:] if len(rows) else rows)
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 1_500),
+    st.sampled_from([0.1, 0.25, 1.0, 3.0]),
+    st.floats(0.1, 100) | st.floats(-100, -0.1),
+    st.integers(1, 97),
+)
+def test_a_held_peak_fades_to_nothing_over_the_interval(at, hold_s, peak_nam, chunk):
+    """Wherever the ring wraps around, whatever its sign, and it never grows meanwhile."""
+    sfreq_hz, end_s = 100.0, 31.0 + at / 100 + 1.2 * hold_s + 1
+    stamps = 100 + np.arange(round(end_s * sfreq_hz)) / sfreq_hz
+    rows = np.zeros((len(stamps), 2), np.float32)
+    first = 3_100 + at  # after the ring has gone round once, and anywhere in it
+    rows[first, 1] = peak_nam
+    history, held, seen_s = SourceHistory(2), [], []
+    for start in range(0, len(stamps), chunk):
+        part = slice(start, start + chunk)
+        history.add(rows[part], stamps[part])
+        if start + chunk > first:
+            shown = history.at(np.inf, hold_s=hold_s)
+            held.append(float(shown.moments_nam[1]))
+            seen_s.append(shown.stamp - stamps[first])
+            assert shown.moments_nam[0] == 0
+    strength, ages_s = np.array(held) / np.float32(peak_nam), np.array(seen_s)
+    assert (np.diff(strength) <= 1e-6).all()
+    # What is kept stands for 20 ms.
+    assert strength == pytest.approx((1 - ages_s / hold_s).clip(0), abs=0.02 / hold_s + 1e-3)
+    assert strength[-1] == 0

@@ -106,6 +106,43 @@ def test_a_region_of_an_annotation_is_those_of_its_vertices_that_are_dipoles(
         find_regions(head, [f"{path}:Vis_1"], is_template=False)
 
 
+def label(path, vertices):
+    """Write a label as FreeSurfer does."""
+    lines = [f"{vertex}  -1.000  2.000  3.000 0.0000000000" for vertex in vertices]
+    head = "#!ascii label  , from subject fsaverage vox2ras=TkReg"
+    path.write_text("\n".join([head, str(len(lines)), *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("hemisphere", ["lh", "rh"])
+def test_a_label_is_its_vertices_that_are_dipoles(shipped, tmp_path, hemisphere):
+    head = shipped.head
+    first = head.n_left if hemisphere == "rh" else 0
+    own = np.flatnonzero(head.is_cortex[first : first + 2562])[5:25]
+    path = label(tmp_path / f"{hemisphere}.mine.label", [*own[::-1], 9000, 160_000])
+    [region] = find_regions(head, [str(path)])
+    np.testing.assert_array_equal(region.dipoles, first + own)
+    assert region.name == f"mine ({hemisphere})"
+    with pytest.raises(ConfigError, match="has no dipole"):
+        find_regions(head, [str(label(tmp_path / f"{hemisphere}.far.label", [9000]))])
+    with pytest.raises(ConfigError, match="person's own"):
+        find_regions(head, [str(path)], is_template=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "#\n", "#\n2\n1 0 0 0 0\n", "2\n1\n2\n", "#\n1\n-1 0 0 0 0\n", "#\nx\n", "#\n1\nä",
+     "#\n1\n99999999999999999999 0 0 0 0\n"],
+)  # fmt: skip
+def test_what_is_no_label_is_refused(shipped, tmp_path, text):
+    path = tmp_path / "lh.broken.label"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is no label"):
+        find_regions(shipped.head, [str(path)])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        find_regions(shipped.head, [str(tmp_path / "lh.absent.label")])
+
+
 def test_the_atlas_of_an_annotation_is_the_heads_own(shipped, recording):
     """The same atlas twice, from the head model and from a file."""
     head = shipped.head

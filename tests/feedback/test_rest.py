@@ -106,3 +106,28 @@ def test_without_a_number_it_goes_on_until_it_is_finished():
     rest.finish()
     same.add(values)
     np.testing.assert_array_equal(rest.z(values), same.z(values))
+
+
+@pytest.mark.parametrize("share", [1 / 200, 1 / 2000])
+def test_it_follows_with_its_time_constant(share):
+    """Of Gaussian numbers, the middle is 63 % of the way after it, and the spread comes along."""
+    rng, n = np.random.default_rng(5), round(1 / share)
+    rest = Rest(["linear"], 4000)
+    rest.add(rng.standard_normal((4000, 1)))
+    far = 0.8 + 1.5 * rng.standard_normal((8 * n, 1))
+    rest.follow(far[:n], share)
+    assert rest.median[0] == pytest.approx(0.8 * (1 - np.exp(-1)), abs=0.25)
+    rest.follow(far[n:], share)
+    assert rest.median[0] == pytest.approx(0.8, abs=0.35)
+    assert rest.spread[0] == pytest.approx(1.5, rel=0.2)
+    before = rest.median.copy()
+    rest.follow(np.full((100, 1), np.nan), share)
+    assert rest.median == before
+
+
+def test_one_value_moves_it_little_however_large():
+    rest = Rest(["linear"], 4000)
+    rest.add(np.random.default_rng(6).standard_normal((4000, 1)))
+    before = rest.median[0]
+    rest.follow(np.full((1, 1), 1e12), 1 / 500)
+    assert 0 < rest.median[0] - before < 0.01

@@ -150,7 +150,10 @@ def test_electrodes_are_pulled_and_put_back_and_the_source_is_found_throughout(
         while sum(len(frame.timestamps) for frame in frames) < len(eeg_uv):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        time.sleep(0.3)
+        # Of the last electrode it is said last that it is good again.
+        while not any((e.event, e.facts.get("electrode")) == ("good", "FC2") for e in events):
+            [text], _ = inlet.pull_sample(timeout=20)
+            events.append(EventMessage.from_json(text))
         while (text := inlet.pull_sample(timeout=0.0)[0]) is not None:
             events.append(EventMessage.from_json(text[0]))
     assert service.summary.interpolated == ()

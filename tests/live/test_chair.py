@@ -36,6 +36,10 @@ def wait_for(frames, n_samples):
         time.sleep(0.05)
 
 
+def is_any_bad(report):
+    return read_quality(report.tolist())["bad_channels"] > 0
+
+
 def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_uv, doubles_outlet):
     outlet = doubles_outlet(unique, shipped.head.channels, SFREQ_HZ, f"id-{unique}")
     frames: list[Frame] = []
@@ -67,11 +71,20 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
             outlet.push_chunk(np.ascontiguousarray(sent_uv[rows]), stamps[rows].tolist())
             listen()
         wait_for(frames, len(sent_uv))
-        time.sleep(0.3)
-        listen()
+        deadline = time.monotonic() + 20
+        while "good" not in [e.event for e in events] or is_any_bad(reports[-1]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            listen()
     assert service.summary.interpolated == ()
 
-    told = [(e.event, e.facts.get("electrode", "")) for e in events if not e.facts.get("repeated")]
+    # What a busy computer makes of it is something else.
+    others = ("overload", "caught up", "clock")
+    told = [
+        (e.event, e.facts.get("electrode", ""))
+        for e in events
+        if not e.facts.get("repeated") and e.event not in others
+    ]
     assert told[:3] == [("notch", ""), ("bad", DEAD), ("good", DEAD)]
     assert set(told[3:]) <= {("stop", "")}
     [bad] = [e for e in events if e.event == "bad" and not e.facts.get("repeated")]

@@ -162,6 +162,17 @@ def test_lead_fields_between_places_are_those_there(head):
     assert error.max() < 0.1
 
 
+@pytest.mark.parametrize("n_good", [0, 1, 2, 3])
+def test_hardly_any_electrode_gives_no_nan(head, n_good):
+    """An amplifier may send zeros on all channels: nothing is imaged, and nothing dies."""
+    names = head.channels
+    matrix, lead_field, given = of(head, names).without(np.arange(len(names)) >= n_good)
+    for array in (matrix, lead_field, *given.values()):
+        assert np.isfinite(array).all()
+    assert not matrix[n_good:].any()
+    assert not lead_field[n_good:].any()
+
+
 def test_a_head_without_a_scalp_is_refused(shipped):
     with pytest.raises(BundleError, match="holds none but its own"):
         Cortex(shipped.head, LOOKS)

@@ -56,8 +56,9 @@ def frame_of(stamps, *stages_s):
     """Return a frame that was through its stages at these times."""
     stamps = np.asarray(stamps, float)
     n = len(stamps)
-    moments_nam, fit = np.zeros((n, 3), np.float32), np.full(n, 0.5, np.float32)
-    return Frame(moments_nam, fit, stamps, StageTimes(*stages_s))
+    moments_nam = np.zeros((n, 3), np.float32)
+    fit, confidence = np.full(n, 0.5, np.float32), np.full(n, 0.25, np.float32)
+    return Frame(moments_nam, fit, confidence, stamps, StageTimes(*stages_s))
 
 
 def publish(health, stamps, now_s):
@@ -157,11 +158,13 @@ def test_reports_hold_rates_since_the_last_one():
         publish(health, stamps, 9.95)
     quality = health.report(10.5)
     assert (quality["rate_in"], quality["rate_out"], quality["batch"]) == (40, 40, 10)
-    assert quality["goodness_of_fit"] == 0.5
+    assert (quality["goodness_of_fit"], quality["confidence"]) == (0.5, 0.25)
     assert quality["bad_channels"] == 2
     assert quality["age_now"] == pytest.approx(581)
     assert quality["age_p50"] == pytest.approx(40, abs=1)
-    assert health.report(11.0)["rate_out"] == 0
+    silent = health.report(11.0)
+    assert silent["rate_out"] == 0
+    assert np.isnan([silent["goodness_of_fit"], silent["confidence"]]).all()
 
 
 def test_the_stages_add_up_to_the_age():

@@ -135,7 +135,7 @@ def test_auto_takes_the_quicker_of_two_precisions_whose_maps_are_the_same(
     shipped, toy_head, deep_model, quicker
 ):
     card = {**shipped.card, "precision": {"int8": {"largest_deviation": 1e-4}}}
-    quick, slow = linear_model(31, 324)[0], deep_model(324, 60)
+    quick, slow = deep_model(toy_head, 0), deep_model(toy_head, 60)
     fp32, int8 = (quick, slow) if quicker == "fp32" else (slow, quick)
     same = replace(shipped, model=fp32, int8=int8, head=toy_head, card=card)
     assert open_network(same, "cpu", "auto").precision == quicker
@@ -153,6 +153,6 @@ def test_a_precision_that_cannot_be_had_is_an_error(shipped):
 
 def test_the_quickest_network_is_chosen(toy_head, deep_model):
     quick = Network(linear_model(31, 324)[0], toy_head, "cpu")
-    slow = Network(deep_model(324, 60), toy_head, "cpu")
+    slow = Network(deep_model(toy_head, 60), toy_head, "cpu")
     assert _quickest([slow, quick]) is quick
     assert _quickest([slow]) is slow

@@ -68,12 +68,13 @@ class Amplifier:
         self._dtype = {"int16": np.int16, "float32": np.float32}[sample_format]
 
     def send(self, numbers):
-        """Send samples, between a counter and noise that are no EEG."""
+        """Send samples, between a counter and noise that are no EEG; return the last stamp."""
         n = len(numbers)
         counter, noise = np.arange(n), np.random.default_rng(9).normal(0, 1e4, n)
         samples = np.column_stack([counter, numbers, noise]).astype(self._dtype)
         stamps = pylsl.local_clock() + np.arange(n) / SFREQ_HZ
         self._outlet.push_chunk(np.ascontiguousarray(samples), stamps.tolist())
+        return stamps[-1]
 
 
 @pytest.mark.parametrize(
@@ -101,18 +102,21 @@ def test_numbers_become_the_same_moments_and_the_same_eeg_on_the_display(
         on_frame=frames.append,
         **settings,
     ):
-        feed, deadline = Feed(unique), time.monotonic() + 20
+        feed, deadline = Feed(unique), time.monotonic() + 60
         while feed.service is None or feed.eeg_state:
             feed.poll(pylsl.local_clock())
             assert time.monotonic() < deadline
         # liblsl may lose the first samples of a connection.
         while not (len(feed.eeg.rows) and frames):
-            amplifier.send(np.zeros((5, 31)))
+            last_s = amplifier.send(np.zeros((5, 31)))
             time.sleep(0.1)
             feed.poll(pylsl.local_clock())
             assert time.monotonic() < deadline
-        time.sleep(1.0)
-        feed.poll(pylsl.local_clock())
+        almost_s = last_s - 0.5 / SFREQ_HZ
+        while feed.eeg.stamps[-1] < almost_s or frames[-1].timestamps[-1] < almost_s:
+            time.sleep(0.01)
+            feed.poll(pylsl.local_clock())
+            assert time.monotonic() < deadline
         n_before = len(feed.eeg.rows)
         frames.clear()
         amplifier.send(numbers)

@@ -77,9 +77,8 @@ def test_an_ended_stream_says_so(unique):
     inlet = Inlet(resolve(unique, 5.0, settle_s=0.0))
     assert inlet.pull(64) is None
     del sender
-    time.sleep(0.5)
     with pytest.raises(StreamError, match="ended"):
-        inlet.pull(64)
+        pull(inlet, 1)
 
 
 def test_a_stream_that_hangs_is_one_clear_error(convdip, unique):
@@ -106,17 +105,6 @@ def test_two_streams_of_one_name_are_not_chosen_between(unique):
     with pytest.raises(StreamError, match=r"2 streams fit: .*(first.*second|second.*first)"):
         resolve(unique, 5.0)
     del senders
-
-
-@pytest.mark.parametrize(
-    ("fmt", "sfreq"),
-    [(pylsl.cf_string, 100.0), (pylsl.cf_float32, 0.0), (pylsl.cf_float32, 1e6)],
-)
-def test_a_stream_that_cannot_be_eeg_is_refused_before_buffers_are_made(unique, fmt, sfreq):
-    sender = outlet(unique, fmt=fmt, sfreq=sfreq)
-    with pytest.raises(StreamError, match="expected numbers at a regular rate"):
-        Inlet(resolve(unique, 5.0, settle_s=0.0))
-    del sender
 
 
 @pytest.mark.parametrize("layout", ["channels/channel/label", "channel/name", "nothing"])
@@ -164,11 +152,11 @@ def test_types_formats_and_factors_are_read(tag):
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        ({"fmt": "int32"}, "sample_format int32, expected int16"),
-        ({"unit": "volts"}, "units"),
-        ({"type": "EOG"}, "types"),
-        ({"scale": "0.1"}, "factors"),
-        ({"label": "Fp1"}, "labels"),
+        ({"fmt": "int32"}, "format int32, expected int16"),
+        ({"unit": "volts"}, "unit of channel 1 volts, expected microvolts (and 1 more)"),
+        ({"type": "EOG"}, "type of channel 1 EOG, expected"),
+        ({"scale": "0.1"}, "factor of channel 1 0.1, expected 1"),
+        ({"label": "Fp1"}, "label of channel 1 Fp1, expected Cz"),
     ],
 )
 def test_what_makes_samples_other_is_a_difference(other, what):

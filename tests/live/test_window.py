@@ -45,7 +45,7 @@ def test_a_rhythm_is_found_and_its_strength(any_cap, imager):
         image = imager(window_s=1.0)
         eeg_uv, course = rhythm(head, seed, 6)
         image(eeg_uv)
-        rms_nam, probability = image.window.power()
+        _, rms_nam, probability = image.window.look()
         assert rms_nam.shape == probability.shape == (head.n_dipoles,)
         assert rms_nam.min() >= 0
         assert ((probability >= 0) & (probability <= 1)).all()
@@ -66,7 +66,7 @@ def test_cuts_change_nothing(imager, any_cap):
     whole(eeg_uv)
     for piece in np.array_split(eeg_uv, 37):
         pieces(piece)
-    expected, found = whole.window.power()[0], pieces.window.power()[0]
+    expected, found = whole.window.power(), pieces.window.power()
     np.testing.assert_allclose(found, expected, atol=1e-3 * expected.max())
 
 
@@ -93,7 +93,7 @@ def test_a_bad_electrode_is_left_out_of_what_is_past_too(imager, any_cap):
     railed(railed_uv)
     assert "C4" in railed.preparation.operator.left_out
     head = any_cap.head
-    peaks = [head.dipoles_m[head.strongest(i.window.power()[0])] for i in (good, railed)]
+    peaks = [head.dipoles_m[head.strongest(i.window.power())] for i in (good, railed)]
     assert np.linalg.norm(peaks[0] - peaks[1]) * 1e3 < NEAR_MM
 
 
@@ -177,10 +177,13 @@ def test_power_goes_out_with_the_stamp_of_the_last_sample(any_cap, unique, doubl
             new, when = inlet.pull_chunk(timeout=0.0)
             maps += new
             at += when
-        time.sleep(0.3)
-        new, when = inlet.pull_chunk(timeout=0.0)
-        powers, ends = np.array(maps + new), np.array(at + when)
-    assert len(powers) > 10
+        while len(at) <= 3:  # on a busy computer they come seldom
+            new, when = inlet.pull_chunk(timeout=20, min_samples=1)
+            assert when, "it gave no more powers"
+            maps += new
+            at += when
+        powers, ends = np.array(maps), np.array(at)
+    assert len(powers) > 3
     assert (np.diff(ends) > 0).all()
     assert np.abs(stamps[:, None] - ends[None]).min(axis=0).max() < 1e-6
     assert ends[0] - stamps[0] > 0.49

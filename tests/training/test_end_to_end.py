@@ -21,7 +21,7 @@ PRESET = """
 name = "tiny"
 seed = 5
 [head]
-spacing = "ico3"
+spacing = "ico2"
 [noise]
 n_segments = 100
 [simulation]
@@ -129,6 +129,23 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, conv
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
+
+
+def test_a_bundle_is_calibrated_and_nothing_else_changes(transferred, call):
+    """Of the other head, whose shells are coarse; twice from the same cache it is the same."""
+    folder, _ = transferred
+    command = ("calibrate", "--model", "bert", "--cache", "cache", "--json")
+    done = call("convdip_training", *command, "--output", "calibrated", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "calibration:" in done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["weights"]["odds"] > 0
+    expected, found = contents(folder / "bert"), contents(folder / "calibrated")
+    card = json.loads(found.pop("card.json"))
+    assert card.pop("confidence") == said
+    assert card == json.loads(expected.pop("card.json"))
+    del expected["card.md"], found["card.md"]
+    assert found == expected
 
 
 def test_a_transfer_needs_to_know_the_head(everything, call):
@@ -250,6 +267,11 @@ def is_one_clear_line(done, message):
         (("evaluate", "--seed=-1"), "--seed is -1"),
         (("figures", "--data", "nowhere"), "--data is nowhere"),
         (("evaluate", "--out", "file.txt"), "--out is file.txt: expected a folder"),
+        (("calibrate", "--output", "file.txt"), "--output is file.txt: expected a folder"),
+        (
+            ("calibrate", "--model", "convdip-paper", "--output", "out"),
+            "convdip-paper holds for sources of one polarity alone",
+        ),
         (
             ("export", "--preset", "small", "--network", "nowhere.keras"),
             "no network at nowhere",

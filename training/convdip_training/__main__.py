@@ -241,6 +241,41 @@ def _export(experiment: Experiment, network: Path | None, output: Path | None, j
     return 0
 
 
+@app.command
+def calibrate(
+    *,
+    output: Path,
+    model: str = DEFAULT_MODEL,
+    cache: Path = DEFAULT_CACHE,
+    json_: Json = False,
+) -> int:
+    """Calibrate the confidence of a model, and write its bundle anew.
+
+    Only the card changes. Takes two minutes, or five where the cache lacks the other head.
+
+    Example: convdip-train calibrate --model models/mine --output models/mine
+
+    Parameters
+    ----------
+    output : Path
+        Folder of the bundle; may be the model's own.
+    model : str
+        Folder of a model bundle, or the name of a shipped one.
+    cache : Path
+        Folder in which head models and noise are kept.
+    json_ : bool
+        Print the calibration as one JSON object on the last line.
+    """
+    bundle = load_bundle(model)
+    _check_folder("--output", output)
+    from convdip_training.calibrate import recalibrate
+    from convdip_training.experiment import Experiment
+
+    card = recalibrate(bundle, Experiment.of_bundle(bundle, cache), output)
+    print(json.dumps(card["confidence"]) if json_ else f"calibrated bundle in {output}")
+    return 0
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Evaluated:

@@ -129,6 +129,7 @@ def card_text(card: dict[str, Any]) -> str:
         ("training", card["training"]),
         ("Keras and ONNX", f"differ by at most {card['keras_onnx_difference']:.1e}"),
         *_precision_rows(card),
+        *_confidence_rows(card),
         ("made", f"{card['date']}, commit {card['commit']}, seed {card['config']['seed']}"),
     ]
     return f"""# {card["name"]}
@@ -162,6 +163,12 @@ def _precision_rows(card: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("int8 form", f"maps deviate by {typical:.2f} % of their maximum, at most {worst:.2f} %")
     ]
+
+
+def _confidence_rows(card: dict[str, Any]) -> list[tuple[str, str]]:
+    if "confidence" not in card:
+        return []
+    return [("confidence", "{says}; from {data}".format(**card["confidence"]))]
 
 
 def _evaluation_table(card: dict[str, Any]) -> str:

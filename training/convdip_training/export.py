@@ -63,7 +63,6 @@ def export(
     if int8 is not None:
         contents[INT8_FILE] = int8
         card["precision"] = precision
-
     _write(folder, contents, card)
     return card
 
@@ -71,7 +70,8 @@ def export(
 def carry_over(experiment: Experiment, start: Bundle, folder: Path) -> dict[str, Any]:
     """Write a bundle of a network for any cap on another head, and return its card.
 
-    The network stays as it is: it is given the gains of whatever head there is.
+    The network stays as it is: it is given the gains of whatever head there is. So does the
+    calibration of its confidence, whose terms depend on neither.
 
     Parameters
     ----------

@@ -64,10 +64,15 @@ def check_can_draw(path: Path) -> None:
     """
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ConfigError(f"`png` is {path}: expected a file in a writable folder")
+    check_matplotlib("`png`")
+
+
+def check_matplotlib(what: str) -> None:
+    """Raise a ConfigError if matplotlib is not installed, which something needs."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ConfigError("`png` needs matplotlib: pip install matplotlib") from None
+        raise ConfigError(f"{what} needs matplotlib: pip install matplotlib") from None
 
 
 def tally(values: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from convdip.live.sender import resolve
 from convdip.machine import memory_mb, processor_name
 from convdip.processes import private_lsl
 from convdip.streams import read_quality, stream_name
+from convdip.terminal import in_a_line
 
 # LSL's buffers and ONNX Runtime's arena fill first: growth counts from then on.
 SETTLE_S = 60.0
@@ -197,5 +198,5 @@ if __name__ == "__main__":
     try:
         sys.exit(app())
     except ConvDipError as error:
-        print(f"soak: {error}", file=sys.stderr)
+        print(f"soak: {in_a_line(error)}", file=sys.stderr)
         sys.exit(2)

@@ -9,7 +9,7 @@ from convdip.check.report import Electrode, Findings, Remark, Verdict
 from convdip.frame import Invalid
 from convdip.live.level import EEG_LEVEL_V
 from convdip.live.preparation import LEAST_COVERAGE
-from convdip.live.service import UNBELIEVABLE_MS
+from convdip.live.stamps import OWN_CLOCK_S
 
 # Where there is an image for less of the time, it is no use.
 LEAST_VALID = 0.5
@@ -100,7 +100,7 @@ def _remarks_on_the_rest(findings: Findings) -> Iterator[Remark]:
             f"{timing.n_missing} samples are missing, in {timing.n_gaps} places",
             "look at the amplifier's link: radio, cable, a busy computer",
         )
-    if timing is not None and not 0 <= timing.age_ms <= UNBELIEVABLE_MS:
+    if timing is not None and not 0 <= timing.age_ms <= OWN_CLOCK_S * 1e3:
         yield Remark(
             f"samples are {timing.age_ms / 1e3:.3g} s old by their stamps when they come",
             "let the sender stamp with LSL's clock, or no age shown is true",

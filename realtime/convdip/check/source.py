@@ -68,7 +68,7 @@ class Stream:
     others: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, settings: Settings) -> None:
-        found = resolve(settings.input, settings.wait_s)
+        found = resolve(settings.input, settings.wait_s, source_id=settings.source_id)
         assert found is not None  # nothing stops the search
         self._inlet, self.unit = Inlet(found), settings.unit
         self.eeg = self._inlet.description
@@ -142,15 +142,19 @@ class Recording:
         n = len(labels)
         self.eeg = EegDescription(
             name=path.name,
+            type="EEG",
             source_id="",
             hostname="",
+            uid="",
+            created_at=np.nan,
+            sample_format="double64",
+            n_channels=n,
+            sfreq_hz=float(self._raw.info["sfreq"]),
             labels=labels,
             units=("volts",) * n,
             types=("EEG",) * n,
             places_m=(None,) * n,
             factors=(1.0,) * n,
-            sample_format="double64",
-            sfreq_hz=float(self._raw.info["sfreq"]),
         )
 
     def read(self, seconds: float | None, on_status: Callable[[str], None]) -> Signal:
@@ -177,7 +181,7 @@ def find_source(settings: Settings, stream: str | None = None) -> Stream | Recor
     Parameters
     ----------
     settings : Settings
-        Of which ``input``, ``unit`` and ``wait_s`` count.
+        Of which ``input``, ``source_id``, ``unit`` and ``wait_s`` count.
     stream : str, optional
         Name, source id or number of the EEG stream of an XDF file.
 

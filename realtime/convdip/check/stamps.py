@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.check.report import Timing
-from convdip.live.gaps import LEAST_STRETCH, STRETCH_S, GapDetector
-from convdip.sources.xdf import RATE_TOLERANCE
+from convdip.live.gaps import LEAST_STRETCH, RATE_TOLERANCE, STRETCH_S, GapDetector
 
 # The nearer the rate, the less it matters where in a stretch the least advance lies.
 N_ROUNDS = 4
@@ -35,7 +34,7 @@ def read_timing(stamps: NDArray[np.float64], nominal_hz: float, age_s: float) ->
     gaps = GapDetector(nominal_hz if is_as_stated else rate_hz)
     for first in range(0, len(stamps), LEAST_STRETCH):  # stretches end with a chunk
         gaps(stamps[first : first + LEAST_STRETCH])
-    gaps.close_stretch()
+    gaps.close()
     return Timing(
         round(rate_hz, 2), is_as_stated, gaps.n_gaps, gaps.n_missing, round(age_s * 1e3, 1)
     )

@@ -6,7 +6,7 @@ from convdip.check.accuracy import BEST_MM, CHANCE_MM
 from convdip.check.report import Electrode, Findings, Image, Report, Voltages
 from convdip.markdown import markdown_table
 from convdip.streams import EegDescription
-from convdip.terminal import printable
+from convdip.text import shown, shown_line
 
 WIDTH = 16  # of the names of what is found
 
@@ -14,14 +14,14 @@ WIDTH = 16  # of the names of what is found
 def described(eeg: EegDescription) -> str:
     """Return what a source says of its channels, as a table: what to mend where that is wrong."""
     rows = [
-        (str(i), *(printable(text) or "–" for text in (label, unit, kind)), f"{factor:g}")
+        (str(i), *(shown(text) or "–" for text in (label, unit, kind)), f"{factor:g}")
         for i, (label, unit, kind, factor) in enumerate(
             zip(eeg.labels, eeg.units, eeg.types, eeg.factors, strict=True), start=1
         )
     ]
     header = ("channel", "label", "unit", "type", "factor")
     return (
-        f"{printable(eeg.name)}: {len(rows)} channels, {eeg.sfreq_hz:g} Hz, {eeg.sample_format}\n"
+        f"{shown(eeg.name)}: {len(rows)} channels, {eeg.sfreq_hz:g} Hz, {eeg.sample_format}\n"
         f"\n{markdown_table(header, rows, padded=True)}"
     )
 
@@ -36,7 +36,7 @@ def to_text(report: Report) -> str:
     findings = report.findings
     header = ("channel", "label", "electrode", "level µV", "offset mV", "")
     table = markdown_table(header, map(_row, findings.electrodes), padded=True)
-    found = [f"{what:{WIDTH}}{printable(text)}" for what, text in _lines(findings).items()]
+    found = [f"{what:{WIDTH}}{shown_line(text)}" for what, text in _lines(findings).items()]
     remarks = [f"- {remark.what}: {remark.advice}" for remark in report.remarks]
     return "\n".join([table, "", *found, "", *remarks, f"{'verdict':{WIDTH}}{report.verdict}"])
 
@@ -53,8 +53,8 @@ def _row(electrode: Electrode) -> tuple[str, ...]:
             )
     return (
         str(electrode.channel),
-        printable(electrode.label),
-        printable(electrode.name),
+        shown(electrode.label),
+        shown(electrode.name),
         f"{electrode.level_uv:g}",
         "–" if offset_mv is None else f"{offset_mv:g}",
         note,

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from convdip.display.participant import SceneName
 from convdip.errors import DisplayError
 from convdip.live.settings import Settings
+from convdip.priority import give_way
 from convdip.processes import Process
-
-# The service comes first where cores are few.
-NICENESS = 10
 
 
 def has_screen() -> bool:
@@ -96,8 +95,7 @@ def run_display(name: str | None, model: str | None, stop: Callable[[], bool]) -
 
     if model is not None:
         load_bundle(model)  # a wrong name is told before a window opens
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    give_way()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     feed = Feed(name, model)
     window = Window(feed, QSettings("ConvDip", "display"), stop)
@@ -113,11 +111,53 @@ def run_display(name: str | None, model: str | None, stop: Callable[[], bool]) -
     }
 
 
+def run_participant(name: str | None, scene: SceneName, stop: Callable[[], bool]) -> dict[str, Any]:
+    """Show a participant the feedback until the window is closed or ``stop()`` is true.
+
+    Parameters
+    ----------
+    name : str or None
+        Stem of the service's streams; None: the only one there is.
+    scene : str
+        What follows the value.
+
+    Returns
+    -------
+    summary : dict
+        What ``convdip display --participant --json`` prints.
+
+    Raises
+    ------
+    DisplayError
+        If no window can be opened here.
+    """
+    check_can_display()
+    from PySide6.QtWidgets import QApplication
+
+    from convdip.display.participant.feed import FeedbackFeed
+    from convdip.display.participant.window import ParticipantWindow
+
+    give_way()
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    feed = FeedbackFeed(name)
+    window = ParticipantWindow(feed, scene, stop)
+    window.show_on_second_screen()
+    screen, size = window.screen().name(), [window.width(), window.height()]
+    app.exec()
+    return {
+        "name": feed.name or None,
+        "scene": scene,
+        "screen": screen,
+        "size": size,
+        **window.shown.summary(),
+    }
+
+
 @contextmanager
 def display_beside(settings: Settings) -> Iterator[Process]:
     """Keep the live cortex of a service open beside it, in a process of its own."""
     check_can_display()
-    command = ["convdip", "display", "--name", settings.name, "--model", settings.model]
+    command = ["convdip", "display", "--name", settings.name, "--model", str(settings.model)]
     # Out of reach of the terminal's Ctrl-C: it ends after the service.
     with Process(command, dict(os.environ), apart=True) as process:
         yield process

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from convdip.display.colours import N_LEVELS, Rgb, activity_table, grey
+from convdip.display.outline import Outline
 from convdip.display.raster import average_blocks, rasterise
 from convdip.display.view import (
     FOUR_VIEWS,
@@ -123,6 +124,7 @@ class CortexPicture:
         self._coverage = np.concatenate(coverage)
         self._light = np.concatenate(light)
         self._base = self._draw_base(head, look)
+        self._soften = Outline(head.triangles, head.n_dipoles)
 
     def _draw_base(self, head: Head, look: Look) -> NDArray[np.uint8]:
         """Draw the surface and its sulci, without activity."""
@@ -151,7 +153,8 @@ class CortexPicture:
         Parameters
         ----------
         strength : ndarray, shape (n_dipoles,)
-            As shares of the colour scale; values beyond its end get the last colour.
+            As shares of the colour scale; values beyond its end get the last colour. Outlines are
+            drawn rounded; peaks keep their places and colours.
         table : ndarray, shape (256, 3), optional
             Colours of 0 to 1, or of −1 to 1 where signs are drawn; inferno if not given.
         threshold : float
@@ -173,7 +176,7 @@ class CortexPicture:
         if is_grey:
             table = grey(table)
         picture = self._base.copy()
-        values = self._weights @ strength
+        values = self._weights @ self._soften(strength, threshold)
         magnitude = np.abs(values) if is_signed else values
         hot = np.flatnonzero(magnitude > threshold)
         level = np.minimum(magnitude[hot], 1.0)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen
 
 from convdip.display.colours import Rgb, grey
+from convdip.display.maps import Map, words_of
 from convdip.display.theme import Theme
+from convdip.display.wrap import breakable
 
 BAR_WIDTH = 14
+# Of a banner's text, by the text size: the first at which it is whole.
+BANNER_SIZES = (1.8, 1.4, 1.1, 0.9, 0.7, 0.55)
 
 
 @dataclass(frozen=True)
@@ -22,17 +25,9 @@ class CortexFrame:
 
     Attributes
     ----------
-    moments_nam : ndarray, shape (n_dipoles,)
-    strength : ndarray, shape (n_dipoles,)
-        As shares of the colour scale; with signs where they are drawn.
-    is_signed : bool
-        Whether they are: then the scale runs from −limit to limit, else from 0.
-    limit : float
-        End of the scale.
-    unit : str
-        Of the scale.
-    scale : str
-        How its end was found, in words.
+    map : Map
+    band_hz : (float, float) or None
+        What it is the power of; None: of a moment.
     threshold : float
         Share of the scale below which nothing is drawn.
     pinned : int or None
@@ -43,12 +38,8 @@ class CortexFrame:
         Why the picture is grey; empty if it is not.
     """
 
-    moments_nam: NDArray[np.float32]
-    strength: NDArray[np.float32]
-    is_signed: bool
-    limit: float
-    unit: str
-    scale: str
+    map: Map
+    band_hz: tuple[float, float] | None
     threshold: float
     pinned: int | None
     truth: int | None
@@ -99,9 +90,14 @@ class Overlay:
         table : ndarray, shape (256, 3)
             Colours of 0 to 1, or of −1 to 1 where signs are drawn.
         """
-        painter, height = self._painter, self._height * 0.6
+        painter, line = self._painter, self._painter.fontMetrics().height()
+        quantity, words = _quantity(frame), frame.map.words.split("\n")
+        # Room for what is counted above and the words below: as much above as below.
+        n_lines = max(len(quantity) + 0.8, len(words) + 0.8)
+        height = min(self._height * 0.6, self._height - 2 * n_lines * line)
+        height = max(height, 2.0 * line)
         top, left = (self._height - height) / 2, self._width - scale_width(self._theme) + 8
-        lowest = -1.0 if frame.is_signed else 0.0
+        lowest = -1.0 if frame.map.is_signed else 0.0
         shares = np.linspace(1.0, lowest, len(table))
         colours = ((grey(table) if frame.banner else table)[::-1] * 255).astype(np.uint8)
         background = QColor(self._theme.background)
@@ -117,16 +113,21 @@ class Overlay:
         painter.drawRect(QRectF(left, top, BAR_WIDTH, height))
         painter.setPen(QColor(self._theme.text))
         middle = painter.fontMetrics().ascent() / 2
+        least = frame.map.least
+        taken: list[float] = []
         for share in _marked(frame):
             depth = (1 - share) / (1 - lowest)
+            if any(abs(depth - other) * height < 0.9 * line for other in taken):
+                continue
+            taken.append(depth)
             at = QPointF(left + BAR_WIDTH + 4, top + height * depth + middle)
-            form = "+.3g" if frame.is_signed and share else ".3g"
-            painter.drawText(at, f"{share * frame.limit:{form}}".replace("-", "−"))
-        line = painter.fontMetrics().height()
-        unit = f"|{frame.unit}|" if frame.unit == "nAm" and not frame.is_signed else frame.unit
-        painter.drawText(QPointF(left - 4, top - line), unit)
-        for number, words in enumerate(frame.scale.split("\n")):
-            painter.drawText(QPointF(left - 4, top + height + (1.6 + number) * line), words)
+            form = "+.3g" if frame.map.is_signed and share else ".3g"
+            value = least + share * (frame.map.limit - least)
+            painter.drawText(at, f"{value:{form}}".replace("-", "−"))
+        for number, word in enumerate(reversed(quantity)):
+            painter.drawText(QPointF(left - 4, top - (0.7 + number) * line), word)
+        for number, word in enumerate(words):
+            painter.drawText(QPointF(left - 4, top + height + (1.6 + number) * line), word)
 
     def describe_dipole(self, places: Sequence[QPointF], text: str) -> None:
         """Write a text beside a dipole; into the lower left corner if it is hidden."""
@@ -140,17 +141,25 @@ class Overlay:
         left = max(min(place.x() + 12, self._width - width - 16), 8.0)
         self._label(QPointF(left, max(place.y() - 12, 24.0)), text)
 
-    def draw_banner(self, text: str) -> None:
-        """Draw a text across the whole cortex."""
-        font = QFont(self._painter.font())
-        font.setPointSizeF(self._theme.points * 1.8)
+    def draw_banner(self, text: str) -> QRectF:
+        """Draw a text across the whole cortex, in as many lines as it takes; return where."""
+        painter, flags = self._painter, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        text, room = breakable(text), QRectF(8, 0, self._width - 16, self._height)
+        font = QFont(painter.font())
         font.setBold(True)
-        self._painter.setFont(font)
-        height = self._painter.fontMetrics().height() * 2.0
+        for factor in BANNER_SIZES:
+            font.setPointSizeF(max(self._theme.points * factor, 5.0))
+            painter.setFont(font)
+            needed = painter.boundingRect(room, flags, text)
+            if room.contains(needed):
+                break
+        padding = min(painter.fontMetrics().height(), self._height - needed.height()) / 2
+        height = needed.height() + 2 * padding
         box = QRectF(0, (self._height - height) / 2, self._width, height)
-        self._painter.fillRect(box, QColor(self._theme.bad))
-        self._painter.setPen(QColor(self._theme.background))
-        self._painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        painter.fillRect(box, QColor(self._theme.bad))
+        painter.setPen(QColor(self._theme.background))
+        painter.drawText(room, flags, text)
+        return needed
 
     def _label(self, at: QPointF, text: str) -> None:
         painter, metrics = self._painter, self._painter.fontMetrics()
@@ -166,10 +175,18 @@ class Overlay:
         painter.drawText(at, text)
 
 
+def _quantity(frame: CortexFrame) -> list[str]:
+    """Return what the scale counts, a line each."""
+    unit = frame.map.unit
+    if frame.band_hz is not None:
+        return [*words_of(frame.band_hz).split(": "), "dB" if unit == "dB" else "RMS, nAm"]
+    return [f"|{unit}|" if unit == "nAm" and not frame.map.is_signed else unit]
+
+
 def _marked(frame: CortexFrame) -> tuple[float, ...]:
     """Return the shares of the scale that get a number."""
-    if not frame.is_signed:
-        return (0.0, frame.threshold, 0.5, 0.75, 1.0)
+    if not frame.map.is_signed:
+        return (1.0, 0.0, frame.threshold, 0.5, 0.75)
     # There are half as many pixels for each sign: what would touch the threshold is left out.
     apart = [share for share in (0.0, 0.5) if abs(share - frame.threshold) > 0.12]
     shares = (1.0, frame.threshold, *apart)

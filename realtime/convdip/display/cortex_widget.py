@@ -47,7 +47,8 @@ class CortexWidget(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setMouseTracking(True)
-        self.setMinimumSize(240, 180)
+        self.setAccessibleName("cortex")
+        self.setMinimumSize(240, 150)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.head: Head | None = None
         self.frame: CortexFrame | None = None
@@ -105,6 +106,8 @@ class CortexWidget(QWidget):
     def show_frame(self, frame: CortexFrame) -> None:
         """Draw a frame now, on the finest picture available of the view."""
         self.frame, self._pixels = frame, None
+        if self.accessibleDescription() != frame.banner:
+            self.setAccessibleDescription(frame.banner)
         while self._built:
             number, picture = self._built.pop(0)
             if number == self._n_requests:  # else the view has changed since
@@ -138,9 +141,11 @@ class CortexWidget(QWidget):
         x, y, z = (f"{axis:.0f}".replace("-", "−") for axis in place[:3])
         text = f"{region}   {self.space} {x}, {y}, {z} mm"
         if self.frame is not None:
-            form = "+z.2f" if self.frame.is_signed else "z.2f"  # z: no negative zero
-            moment_nam = float(self.frame.moments_nam[dipole])
-            text += f"   {moment_nam:{form}} nAm".replace("-", "−")
+            is_moment = self.frame.band_hz is None
+            form = "+z.2f" if is_moment and self.frame.map.is_signed else "z.2f"  # z: no −0
+            value_nam = float(self.frame.map.values_nam[dipole])
+            unit = "nAm" if is_moment else "nAm RMS"
+            text += f"   {value_nam:{form}} {unit}".replace("-", "−")
         return text
 
     def _map_size(self) -> tuple[int, int]:
@@ -215,7 +220,9 @@ class CortexWidget(QWidget):
             self._rebuild()
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802, D102
-        if self._is_free:
+        if not self._is_free:
+            event.ignore()  # the page may scroll
+        else:
             self._zoom = min(max(self._zoom * 1.001 ** event.angleDelta().y(), 0.5), 4.0)
             self._rebuild()
 
@@ -249,11 +256,11 @@ class CortexWidget(QWidget):
             return picture.draw(np.zeros(head.n_dipoles, np.float32), self.table)
         frame = self.frame
         return picture.draw(
-            frame.strength,
+            frame.map.strength,
             self.table,
             frame.threshold,
             () if frame.pinned is None else (frame.pinned,),
-            is_signed=frame.is_signed,
+            is_signed=frame.map.is_signed,
             is_grey=bool(frame.banner),
         )
 

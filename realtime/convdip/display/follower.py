@@ -14,6 +14,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from convdip.errors import ConvDipError
+from convdip.text import decoded, shown, shown_line
 
 OPEN_TIMEOUT_S = 5.0
 # What waits while the window is busy, and no more.
@@ -36,10 +37,15 @@ class Wanted:
     def fits(self, stream: pylsl.StreamInfo) -> bool:
         """Whether a stream is the one."""
         return (
-            stream.name() == self.name
-            and self.source_id in ("", stream.source_id())
-            and self.hostname in ("", stream.hostname())
+            _is_same(self.name, stream.name())
+            and (not self.source_id or _is_same(self.source_id, stream.source_id()))
+            and (not self.hostname or _is_same(self.hostname, stream.hostname()))
         )
+
+
+def _is_same(wanted: str, found: str) -> bool:
+    """Whether it is what is wanted, or how a service's description writes it."""
+    return wanted in (found, shown(found))
 
 
 class Follower:
@@ -121,8 +127,8 @@ class Follower:
         if self._refused_uid not in fitting:
             self.refusal = self._refused_uid = ""
         if len(fitting) > 1:
-            hosts = ", ".join(sorted(of_host))
-            self.refusal = f"{len(fitting)} streams are named {self.wanted.name}, on {hosts}"
+            hosts = ", ".join(map(shown, sorted(of_host)))
+            self.refusal = f"{len(fitting)} streams are named {shown(self.wanted.name)}, on {hosts}"
         elif fitting and not self._refused_uid:
             [stream] = fitting.values()
             self._thread = threading.Thread(target=self._open, args=(stream,), daemon=True)
@@ -147,9 +153,11 @@ class Follower:
         try:
             facts = self._understand(info)
         except ConvDipError as error:
-            self.refusal, self._refused_uid = str(error), stream.uid()
+            self.refusal, self._refused_uid = shown_line(error), stream.uid()
         except Exception as error:  # whatever a foreign stream says of itself, the window lives
-            self.refusal = f"the description of {info.name()} cannot be read: {error!r}"
+            self.refusal = shown_line(
+                f"the description of {shown(info.name())} cannot be read: {error!r}"
+            )
             self._refused_uid = stream.uid()
         else:
             self._opened.append((inlet, info, facts))
@@ -186,17 +194,21 @@ class Follower:
         return samples.astype(np.float32, copy=False), stamps
 
     def read_texts(self, now_s: float) -> list[tuple[str, float]]:
-        """Return the markers that have come, with their stamps."""
+        """Return the markers that have come, with their stamps; several channels by comma."""
         if self._inlet is None:
             return []
         try:
-            rows, stamps = self._inlet.pull_chunk(timeout=0.0, max_samples=self._max_samples)
+            # As bytes: not every sender knows UTF-8.
+            rows, stamps = self._inlet.pull_chunk(
+                timeout=0.0, max_samples=self._max_samples, as_numpy=True
+            )
         except (LostError, LslTimeoutError):
             self.close()
             return []
-        if stamps:
+        if len(stamps):
             self._last_news_s = now_s
-        return [(str(row[0]), float(stamp)) for row, stamp in zip(rows, stamps, strict=True)]
+        texts = [", ".join(decoded(v) for v in row if v) for row in rows]
+        return list(zip(texts, stamps.tolist(), strict=True))
 
     def close(self) -> None:
         """Let the stream go; it is opened again where it is there."""

@@ -32,6 +32,11 @@ class Freshness:
 LIVE = Freshness("LIVE", "", False)
 
 
+def stale_after_s(sfreq_hz: float) -> float:
+    """Return how old a sample may be at a sampling rate: of slow streams, three samples."""
+    return max(STALE_S, 3 / sfreq_hz)
+
+
 def judge_freshness(
     name: str,
     silence_s: float,
@@ -69,7 +74,7 @@ def judge_freshness(
     if not is_open:
         text = f"{name} was lost {silence_s:.0f} s ago: waiting for it to return"
         return Freshness("LOST", text, True)
-    stale_s = max(STALE_S, 3 / sfreq_hz)
+    stale_s = stale_after_s(sfreq_hz)
     if age_s == float("inf"):
         return Freshness("WAITING", f"connected to {name}: waiting for the first sample", True)
     if silence_s > stale_s:

@@ -16,10 +16,11 @@ BACK_S = 0.5
 Float = NDArray[np.float32]
 
 
-def _held(shape: tuple[int, int]) -> Float:
-    """Return zeros whose pages are touched now: their later use must not look like a leak."""
-    zeros: Float = np.empty(shape, np.float32)
-    zeros.fill(0.0)
+def _zeros(shape: tuple[int, int], *, at_once: bool) -> Float:
+    """Return zeros; at once: their pages are touched now, or else as they are used."""
+    zeros: Float = np.zeros(shape, np.float32)
+    if at_once:
+        zeros.fill(0.0)
     return zeros
 
 
@@ -29,17 +30,36 @@ def extreme(highest: Float, lowest: Float) -> Float:
     return larger
 
 
+def thinned(
+    values: Float, stamps: NDArray[np.float64], n_most: int
+) -> tuple[Float, NDArray[np.float64]]:
+    """Return about as many points of a course as asked for: the largest of neighbours.
+
+    So no peak falls between two points.
+
+    Parameters
+    ----------
+    values, stamps : ndarray, shape (n_times,)
+        At least one.
+    n_most : int
+    """
+    starts = np.arange(0, len(stamps), max(1, len(stamps) // n_most))
+    return extreme(*(f.reduceat(values, starts) for f in (np.maximum, np.minimum))), stamps[starts]
+
+
 class Ring:
     """The latest rows with their time stamps, always contiguous in memory.
 
     Parameters
     ----------
     n_rows, n_columns : int
+    at_once : bool
+        Take the memory now, so that its later use does not look like a leak; else as it is used.
     """
 
-    def __init__(self, n_rows: int, n_columns: int) -> None:
+    def __init__(self, n_rows: int, n_columns: int, *, at_once: bool = True) -> None:
         # Twice the length: at the end, the latest half moves to the front.
-        self._rows = _held((2 * n_rows, n_columns))
+        self._rows = _zeros((2 * n_rows, n_columns), at_once=at_once)
         self._stamps = np.zeros(2 * n_rows)
         self._n_rows = n_rows
         self._start = self._end = 0
@@ -67,6 +87,10 @@ class Ring:
         self._stamps[self._end : self._end + n] = stamps
         self._end += n
         self._start = max(self._start, self._end - self._n_rows)
+
+    def extend(self, later: Ring) -> None:
+        """Add what another ring holds of the time after."""
+        self.append(later.rows, later.stamps)
 
     def clear(self) -> None:
         """Forget all."""
@@ -114,14 +138,22 @@ class SourceHistory:
     n_dipoles : int
     is_cortex : ndarray of bool, shape (n_dipoles,), optional
         Where the largest moment of a map is looked for; everywhere by default.
+    at_once : bool
+        Take the memory now, as in `Ring`.
     """
 
-    def __init__(self, n_dipoles: int, is_cortex: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        n_dipoles: int,
+        is_cortex: NDArray[np.bool_] | None = None,
+        *,
+        at_once: bool = True,
+    ) -> None:
         n_slots = round(LENGTH_S * FRAME_HZ)
-        self._last = _held((n_slots, n_dipoles))
-        self._peak = _held((n_slots, n_dipoles))
-        self._mean = _held((n_slots, n_dipoles))
-        self._mean_magnitude = _held((n_slots, n_dipoles))
+        self._last = _zeros((n_slots, n_dipoles), at_once=at_once)
+        self._peak = _zeros((n_slots, n_dipoles), at_once=at_once)
+        self._mean = _zeros((n_slots, n_dipoles), at_once=at_once)
+        self._mean_magnitude = _zeros((n_slots, n_dipoles), at_once=at_once)
         self._largest = np.zeros(n_slots, np.float32)
         self._cortex = np.flatnonzero(np.ones(n_dipoles) if is_cortex is None else is_cortex)
         self._n_in = np.zeros(n_slots, np.int64)
@@ -170,6 +202,21 @@ class SourceHistory:
         for mean, values in ((self._mean[slot], part), (self._mean_magnitude[slot], magnitudes)):
             mean += (values.sum(axis=0) - len(part) * mean) / n
         self._n_in[slot] = n
+
+    def extend(self, later: SourceHistory) -> None:
+        """Add what another history holds of the time after."""
+        if not later._n_frames:
+            return
+        if later.oldest_s < self.newest_s - BACK_S:
+            self.clear()
+        theirs = later._slots(np.inf, np.inf)
+        ours = (self._n_frames + np.arange(len(theirs))) % self._n_slots
+        for name in ("_last", "_peak", "_mean", "_mean_magnitude", "_largest", "_n_in"):
+            getattr(self, name)[ours] = getattr(later, name)[theirs]
+        self._stamp[ours] = np.maximum(later._stamp[theirs], self.newest_s)
+        self._n_frames += len(theirs)
+        self._bin = later._bin
+        self.n_samples += later.n_samples
 
     def clear(self) -> None:
         """Forget all."""
@@ -221,7 +268,8 @@ class SourceHistory:
             Average over all samples of this interval before, in steps of 20 ms; 0: that one
             sample.
         hold_s : float
-            The moment of largest magnitude of each dipole over this interval before; 0: none.
+            The moment of largest magnitude of each dipole over this interval before, faded by its
+            age: in full now, nothing of it at the interval's end; 0: none.
         of_magnitudes : bool
             Average magnitudes; else moments with their signs.
         """
@@ -230,7 +278,7 @@ class SourceHistory:
         newest = self._slots(time_s, 0.0)[-1]
         stamp = float(self._stamp[newest])
         if hold_s:
-            peaks = self._peak[self._slots(time_s, hold_s)]
+            peaks = self._faded(self._slots(time_s, hold_s), hold_s)
             return Shown(extreme(peaks.max(axis=0), peaks.min(axis=0)), stamp)
         if smooth_s:
             slots = self._slots(time_s, smooth_s)
@@ -239,6 +287,13 @@ class SourceHistory:
             mean: Float = share.astype(np.float32) @ kept[slots]
             return Shown(mean, stamp)
         return Shown(self._last[newest], stamp)
+
+    def _faded(self, slots: NDArray[np.intp], hold_s: float) -> Float:
+        """Return the peaks of slots, oldest first, each weighted by how new it is."""
+        ages_s = self._stamp[slots[-1]] - self._stamp[slots]
+        faded = self._peak[slots]
+        faded *= (1 - ages_s / hold_s).clip(0, 1).astype(np.float32)[:, None]
+        return faded
 
     def peaks_nam(self, length_s: float) -> Float:
         """Return the largest absolute moment on cortex of each map of the latest seconds."""

@@ -59,6 +59,7 @@ def key_map(window: Window) -> tuple[Key, ...]:
             "play slower, faster",
             {",": lambda: shift("speed", -1), ".": lambda: shift("speed", 1)},
         ),
+        Key("V", "show each moment, or the power of the next band", {"V": window.next_view}),
         Key(
             "1 2",
             "four standard views; free view (drag: rotate, wheel: zoom, double-click: reset)",
@@ -73,7 +74,11 @@ def key_map(window: Window) -> tuple[Key, ...]:
                 "W": lambda: choose("surface", 2),
             },
         ),
-        Key("S", "scale: rolling, fixed, baseline z-score", {"S": lambda: cycle("scale")}),
+        Key(
+            "S",
+            "scale: rolling, fixed, against a baseline (z, or dB of a band)",
+            {"S": lambda: cycle("scale")},
+        ),
         Key("L", "lock the scale", {"L": lambda: cycle("is_locked")}),
         Key("B", "record a new baseline of 10 s", {"B": window.take_baseline}),
         Key(
@@ -96,9 +101,12 @@ def key_map(window: Window) -> tuple[Key, ...]:
             {"N": lambda: cycle("is_signed")},
         ),
         Key("C", "colour map of magnitudes: inferno, viridis", {"C": lambda: cycle("colour_map")}),
-        Key("H", "hold peaks for 1 s", {"H": lambda: cycle("is_held")}),
+        Key("H", "hold peaks, which fade over 1 s", {"H": lambda: cycle("is_held")}),
         Key("M", "smoothing: off to 500 ms", {"M": lambda: cycle("smooth_s")}),
+        Key("K", "pin the region that is strongest now", {"K": window.pin_strongest}),
         Key("click", "pin a region and plot its time course; off the cortex: unpin"),
+        Key("E", "all bad electrodes, and why", {"E": window.overview.toggle}),
+        Key("Ctrl+O", "back to the start page, to open something else", {"Ctrl+O": window.leave}),
         Key("T", "dark, light theme", {"T": lambda: cycle("theme")}),
         Key(
             "Ctrl+S",
@@ -121,7 +129,9 @@ def key_map(window: Window) -> tuple[Key, ...]:
             "full screen",
             {"F": window.toggle_full_screen, "F11": window.toggle_full_screen},
         ),
-        Key("Esc", "close this help; leave full screen; unpin", {"Escape": window.escape}),
+        Key(
+            "Esc", "close this help or a list; leave full screen; unpin", {"Escape": window.escape}
+        ),
         Key("?", "this help", {"?": window.help.toggle, "F1": window.help.toggle}),
         Key("Ctrl+Q", "quit", {"Ctrl+Q": window.close}),
     )

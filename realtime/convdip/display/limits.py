@@ -73,6 +73,11 @@ class ColourLimit:
         """Unit of the scale: ``nAm`` or ``z``."""
         return "z" if self.mode == "baseline" and self._mean is not None else "nAm"
 
+    @property
+    def baseline_nam(self) -> NDArray[np.float32] | None:
+        """Mean magnitude of each dipole in the baseline; None where z-scores are not shown."""
+        return self._mean if self.unit == "z" else None
+
     def update(self, history: SourceHistory) -> None:
         """Update the scale from the history; call it once per frame."""
         now_s = history.newest_s

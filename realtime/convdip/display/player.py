@@ -16,7 +16,7 @@ class Player:
     Parameters
     ----------
     feed : Feed
-        Frozen while paused: what the user looks at must not be overwritten.
+        Held while paused: what the user looks at must not be overwritten.
     controls : Controls
 
     Attributes
@@ -43,9 +43,10 @@ class Player:
             return
         if self.playback.is_paused:
             self.playback.go_live()
+            self._feed.release()
         else:
             self.playback.pause(self._feed.sources.newest_s)
-        self._feed.is_frozen = self.playback.is_paused
+            self._feed.hold()
         self._show_state()
 
     def toggle_play(self) -> None:
@@ -71,7 +72,7 @@ class Player:
 
     def restart(self) -> None:
         """Go live if the feed has begun a new history, in which there is no past to look at."""
-        if self.playback.is_paused and not self._feed.is_frozen:
+        if self.playback.is_paused and not self._feed.is_held:
             self.playback.go_live()
             self._show_state()
 

@@ -30,6 +30,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "text_size": TEXT_SIZES,
     "scale": SCALES,
     "limit_nam": ENDS_NAM,
+    "rhythm_limit_nam": ENDS_NAM,
     "is_locked": (False, True),
     "speed": SPEEDS,
 }
@@ -50,6 +51,7 @@ class Settings:
     text_size: float = 1.0
     scale: ScaleMode = "rolling"
     limit_nam: float = 5.0
+    rhythm_limit_nam: float = 5.0
     is_locked: bool = False
     speed: float = 0.25
 

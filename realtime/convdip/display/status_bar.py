@@ -1,39 +1,25 @@
-"""The status bar: state, age, losses, goodness of fit."""
+"""The status bar: state, age, delay, losses, goodness of fit."""
 
 from __future__ import annotations
 
 import math
+from html import escape
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from convdip.bundle import ONE_POLARITY
-from convdip.display.feed import Service
+from convdip.display.flow import Flow
+from convdip.display.readings import ADVICE, SYMBOLS, TILES, delay_parts, health_numbers
+from convdip.display.shown_service import Service
 from convdip.display.theme import Theme
 
-SYMBOLS = {
-    "LIVE": "●",
-    "PAUSED": "❚❚",
-    "STALE": "▲",
-    "LOST": "✕",
-    "CLOCK": "?",
-    "OVERLOAD": "▲",
-    "WAITING": "…",
-    "INVALID": "✕",
-}
-TILES = {
-    "age": "age on screen",
-    "service": "age at output",
-    "in": "rate in",
-    "out": "rate out",
-    "lost": "samples lost",
-    "waiting": "backlog",
-    "fit": "goodness of fit",
-    "runs": "provider",
-    "model": "model",
-}
+# What the state is followed by most: its room is kept, so that nothing else moves.
+USUAL = "● LIVE, eye movement"
 
 
-class StatusBar(QWidget):
+class StatusBar(Flow):
     """The state, and a row of named values.
 
     Parameters
@@ -42,22 +28,25 @@ class StatusBar(QWidget):
     """
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 4, 8, 4)
-        row.setSpacing(18)
-        self.state = QLabel()
-        row.addWidget(self.state)
+        super().__init__(gap=18)
+        self.setAccessibleName("state of the service")
+        self.state, self._room = QLabel(), QWidget()
+        place = QHBoxLayout(self._room)
+        place.setContentsMargins(8, 0, 0, 0)
+        place.addWidget(self.state, 0, Qt.AlignmentFlag.AlignLeft)
+        self.add(self._room)
         self._names: dict[str, QLabel] = {}
         self.values: dict[str, QLabel] = {}
         for key, name in TILES.items():
-            column = QVBoxLayout()
+            tile = QWidget()
+            column = QVBoxLayout(tile)
+            column.setContentsMargins(0, 4, 0, 4)
             column.setSpacing(0)
             self._names[key], self.values[key] = QLabel(name), QLabel("–")
-            column.addWidget(self._names[key])
-            column.addWidget(self.values[key])
-            row.addLayout(column)
-        row.addStretch()
+            for label in (self._names[key], self.values[key]):
+                label.setToolTip(_wrapped(ADVICE.get(key, "")))
+                column.addWidget(label)
+            self.add(tile)
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
@@ -67,6 +56,7 @@ class StatusBar(QWidget):
             label.setStyleSheet(f"color: {theme.dim}; {theme.text_style(0.85)}")
         for label in self.values.values():
             label.setStyleSheet(theme.text_style(1.1, is_bold=True))
+            label.setMinimumWidth(0)
         self._word = ""
 
     def show_state(self, word: str, extra: str = "") -> None:
@@ -74,6 +64,9 @@ class StatusBar(QWidget):
         text = f"{SYMBOLS[word]} {word}{extra}"
         if text != self.state.text():
             self.state.setText(text)
+            # What stands before the words is for the eye alone.
+            self.state.setAccessibleName(f"{word}{extra}")
+            QAccessible.updateAccessibility(QAccessibleEvent(self.state, QAccessible.Event.Alert))
         if word != self._word:
             self._word = word
             theme = self._theme
@@ -88,9 +81,18 @@ class StatusBar(QWidget):
                 f"background: {colour}; color: {theme.background}; padding: 4px 12px; "
                 f"border-radius: 4px; {theme.text_style(1.3, is_bold=True)}"
             )
+            self.state.ensurePolished()
+            usual = QFontMetrics(self.state.font()).horizontalAdvance(USUAL)
+            self._room.setMinimumWidth(usual + 3 * 12)
 
     def show_numbers(
-        self, age_s: float, quality: dict[str, float], service: Service, n_missing: int
+        self,
+        age_s: float,
+        quality: dict[str, float],
+        service: Service,
+        n_missing: int,
+        window_s: float = 0.0,
+        band_delay_s: float = math.nan,
     ) -> None:
         """Show the service's health.
 
@@ -103,48 +105,28 @@ class StatusBar(QWidget):
         service : Service
         n_missing : int
             Samples that did not reach this window.
+        window_s : float
+            Length of the window that each map on the screen is of; 0 for single samples.
+        band_delay_s : float
+            What the filters of a band add, where one is on the screen; else NaN.
         """
-        shown = dict.fromkeys(TILES, "–") | {"age": _milliseconds(age_s * 1e3)}
-        if quality:
-            lost = sum(quality[key] for key in ("dropped", "overflowed", "missing"))
-            waiting = quality["backlog"]
-            shown |= {
-                "service": _age(quality["age_p50"], quality["filter_delay"]),
-                "in": _rate(quality["rate_in"]),
-                "out": _rate(quality["rate_out"]),
-                "lost": f"{lost:,.0f}" + (f" ({n_missing:,} here)" if n_missing else ""),
-                "waiting": f"{waiting:,.0f}",
-                "fit": _percent(quality["goodness_of_fit"]),
-            }
-        shown["runs"] = service.provenance.provider.removesuffix("ExecutionProvider")
-        shown["model"] = service.bundle.name
+        shown = health_numbers(age_s, quality, service, n_missing, window_s, band_delay_s)
         advice = ""
         if service.provenance.polarity == "positive":
-            shown["model"] += ", one polarity"
             advice = f"{service.bundle.name} {ONE_POLARITY}"
-        for label in (self._names["model"], self.values["model"]):
-            label.setToolTip(advice)
+        parts = delay_parts(quality, service, window_s, band_delay_s)
+        for key, tip in (("model", advice), ("delay", f"{ADVICE['delay']}\n{parts}")):
+            for label in (self._names[key], self.values[key]):
+                label.setToolTip(_wrapped(tip))
         for key, text in shown.items():
             if text != self.values[key].text():
-                self.values[key].setText(text)
+                label = self.values[key]
+                label.setText(text)
+                label.setAccessibleName(f"{TILES[key]}: {text}")
+                # Else the row would jump with each digit that comes and goes.
+                label.setMinimumWidth(max(label.minimumWidth(), label.sizeHint().width()))
 
 
-def _milliseconds(value: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return f"{value / 1e3:.1f} s" if abs(value) >= 1e3 else f"{value:.1f} ms"
-
-
-def _age(median_ms: float, delay_ms: float) -> str:
-    """Return the age, and what the filter adds to it."""
-    if not round(delay_ms):
-        return _milliseconds(median_ms)
-    return f"{_milliseconds(median_ms)} + {delay_ms:.0f} ms filter"
-
-
-def _rate(value: float) -> str:
-    return f"{value:.0f} Hz" if math.isfinite(value) else "–"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %" if math.isfinite(share) else "–"
+def _wrapped(text: str) -> str:
+    """Return a tooltip that is broken into lines, which Qt does with rich text alone."""
+    return f"<qt>{escape(text)}</qt>".replace("\n", "<br>") if text else ""

@@ -1,7 +1,9 @@
-"""FreeSurfer's annotation files: a region for every vertex of a hemisphere.
+"""FreeSurfer's files of regions: annotations, one for every vertex of a hemisphere, and labels.
 
-The format (FreeSurfer wiki, "LabelsClutsAnnotationFiles"): big-endian; the number of vertices, then
-a vertex and its colour for each; a colour table of version 2 says which region a colour is.
+The formats (FreeSurfer wiki, "LabelsClutsAnnotationFiles"). An annotation is big-endian: the number
+of vertices, then a vertex and its colour for each; a colour table of version 2 says which region a
+colour is. A label is text: a comment, the number of vertices, then a line for each: its number,
+place and a value.
 """
 
 from __future__ import annotations
@@ -82,6 +84,30 @@ def read_annotation(path: Path) -> tuple[NDArray[np.int64], dict[str, int]]:
             f"{path} is no annotation with a colour table of version 2, as FreeSurfer writes them"
         ) from None
     return colours, names
+
+
+def read_label(path: Path) -> NDArray[np.intp]:
+    """Return the vertices of a label.
+
+    Raises
+    ------
+    ConfigError
+        If the file is none.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError
+        comment, number, *lines = path.read_text("ascii").splitlines()
+        vertices = np.array([int(line.split()[0]) for line in lines if line.strip()], np.intp)
+        if not comment.startswith("#") or len(vertices) != int(number):
+            raise ValueError
+        if not ((vertices >= 0) & (vertices < MOST_VERTICES)).all():
+            raise ValueError
+    except OSError as error:
+        raise ConfigError(f"the label {path} cannot be read: {error.strerror}") from None
+    except (ValueError, IndexError, OverflowError):
+        raise ConfigError(f"{path} is no label, as FreeSurfer writes them") from None
+    return vertices
 
 
 class _Reader:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from convdip.errors import ConfigError
+from convdip.feedback.covariances import Covariances
 from convdip.feedback.regions import find_regions, over_parts, power_weights
 from convdip.frame import Artefact, Frame, Invalid
 from convdip.head import Head
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Float = NDArray[np.float64]
 Measure = Literal["power", "amplitude", "moment"]
@@ -33,7 +36,8 @@ class Suspended(StrEnum):
     SILENCE = "no EEG comes"
     REST = "there is no baseline yet"
     NOTHING = "the region holds no source"
-    LATE = "more samples wait than can be imaged in time"
+    LATE = "samples are imaged too late"
+    BLOCK = "this block has none"
 
     @property
     def code(self) -> int:
@@ -129,8 +133,9 @@ class Features:
         measures = np.array([feature.measure for feature in self.features])
         self._is_square, self._is_root = measures != "moment", measures == "amplitude"
         self._lengths = np.array([n_samples(feature, sfreq_hz) for feature in self.features])
-        # By band: which features, and the weights of those that are squares and those that are not.
-        self._parts = []
+        # By band: which features, and the weights of those that are squares and those that are not;
+        # and of the further bands, their windows, where those are imaged.
+        self._parts, self._windows = [], list[tuple[int, NDArray[np.intp], Covariances]]()
         for number, band in enumerate([None, *bands]):
             own = np.array([feature.band_hz == band for feature in self.features])
             for signed in (False, True):
@@ -138,6 +143,9 @@ class Features:
                 if chosen.size:
                     weights = _weights(head, [self.features[i] for i in chosen], signed=signed)
                     self._parts.append((number, signed, chosen, weights))
+                    if number:
+                        windows = Covariances(weights, self._lengths[chosen], signed=signed)
+                        self._windows.append((number, chosen, windows))
         lost = {f.band_hz for f in self.features} - {None, *bands}
         if lost:
             raise ConfigError(f"features are in the bands {lost}: frames have only {list(bands)}")
@@ -150,27 +158,34 @@ class Features:
     def restart(self) -> None:
         """Fill the windows anew."""
         self._held[:], self._sums[:], self._next, self._n_good = 0.0, 0.0, 0, 0
+        for *_, windows in self._windows:
+            windows.restart()
 
     def __call__(self, frame: Frame) -> Values:
         """Return the features of a frame's samples."""
         flags, n = frame.flags, len(frame.timestamps)
         if flags.n_missing or flags.is_resumed:
             self.restart()
-        instant, why = self._instant(frame), Suspended.NOT
-        if flags.invalid is not Invalid.NOT or not np.isfinite(instant).all():
+        why = Suspended.NOT
+        if flags.invalid is not Invalid.NOT or not np.isfinite(frame.moments_nam).all():
             why = Suspended.INVALID
         elif flags.artefact is not Artefact.NONE:
             why = Suspended.ARTEFACT
         if why is not Suspended.NOT:
             self.restart()
             return Values(np.full((n, len(self.features)), np.nan), why)
+        self._n_good += n
+        instant = self._instant(frame)
         means = np.array([self._step(row) for row in instant]).reshape(instant.shape)
+        if frame.windows:
+            for number, chosen, windows in self._windows:
+                means[:, chosen] = windows(frame.windows[number - 1])
         values = np.where(self._is_square, means.clip(min=0), means)
         values = np.where(self._is_root, np.sqrt(values.clip(min=0)), values)
         n_good = self._n_good - n + 1 + np.arange(n)[:, None]
         values[n_good < self._lengths] = np.nan
         values[values == 0] = np.nan
-        if (self._n_good < self._lengths).any():
+        if (self._n_good < self._lengths).any() or np.isnan(means[-1]).any():
             why = Suspended.FILLING
         elif np.isnan(values[-1]).any():
             why = Suspended.NOTHING
@@ -182,17 +197,21 @@ class Features:
         self._sums += row - self._held[(self._next - self._lengths) % n_held, self._columns]
         self._held[self._next] = row
         self._next = (self._next + 1) % n_held
-        self._n_good += 1
         if self._next == 0:  # rounding errors must not add up over hours
             for i, length in enumerate(self._lengths):
                 self._sums[i] = self._held[n_held - length :, i].sum()
         return np.asarray(self._sums / self._lengths)
 
     def _instant(self, frame: Frame) -> Float:
-        """Return what is averaged over the windows, shape (n_times, n_features)."""
-        instant = np.empty((len(frame.timestamps), len(self.features)))
+        """Return what is averaged over the windows, shape (n_times, n_features).
+
+        Of bands whose windows are imaged, nothing.
+        """
+        instant = np.zeros((len(frame.timestamps), len(self.features)))
         moments = (frame.moments_nam, *frame.bands)
         for number, signed, chosen, weights in self._parts:
+            if number and frame.windows:
+                continue
             across = moments[number].T.astype(float)
             instant[:, chosen] = (weights @ (across if signed else np.square(across))).T
         return instant

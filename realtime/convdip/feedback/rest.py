@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.files import TEXT_BYTES, parse_json, read_file
 
 Float = NDArray[np.float64]
 Scale = Literal["log", "linear"]
@@ -18,6 +19,10 @@ Scale = Literal["log", "linear"]
 SHORTEST_S = 5.0
 # Of a Gaussian, the median absolute deviation times this is the standard deviation.
 OF_GAUSSIAN = 1.4826
+# A median that steps towards each value by so much of the spread, times what share of the time
+# constant a sample is, approaches a Gaussian's with that time constant: 1 / 2φ(0). The logarithm of
+# the spread, towards each deviation: 1 / 4qφ(q), q being .6745.
+STEP = 1.2533, 1.1664
 TINY = 1e-30
 
 
@@ -69,6 +74,22 @@ class Rest:
         self.spread = OF_GAUSSIAN * np.median(np.abs(seen - self.median), axis=0) + TINY
         self.is_complete = True
 
+    def follow(self, values: Float, share: float) -> None:
+        """Let middle and spread follow features, shape (n_times, n_features).
+
+        Parameters
+        ----------
+        values : ndarray
+            Rows with NaN change nothing.
+        share : float
+            The time between samples over the time constant.
+        """
+        for row in self._scaled(values[np.isfinite(values).all(axis=1)]):
+            away = row - self.median
+            self.median = self.median + STEP[0] * share * self.spread * np.sign(away)
+            is_outside = np.sign(np.abs(away) * OF_GAUSSIAN - self.spread)
+            self.spread = self.spread * (1 + STEP[1] * share * is_outside)
+
     def z(self, values: Float) -> Float:
         """Return how many standard deviations above rest features are; NaN until complete."""
         return np.asarray((self._scaled(values) - self.median) / self.spread)
@@ -87,12 +108,12 @@ class Rest:
             If the file is none, or of something else.
         """
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
+            said = parse_json(read_file(path, TEXT_BYTES))
             median, spread = (np.array(said[name], float) for name in ("median", "spread"))
             was = str(said["of"])
         except OSError as error:
             raise ConfigError(f"the baseline {path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise ConfigError(
                 f"{path} is no baseline: expected a file that `rest` wrote; name another"
             ) from None

@@ -9,6 +9,7 @@ from convdip.frame import Artefact
 from convdip.head import Head
 from convdip.live.conditioning import MAINS_HZ
 from convdip.live.mains import mains_waves
+from convdip.live.sections import Response, high_pass
 
 Float = NDArray[np.float64]
 
@@ -50,11 +51,9 @@ class ArtefactFinder:
         self._front = near("Fp1", "Fp2")
         self._left, self._right = near("F7", "FT9"), near("F8", "FT10")
         sfreq_hz = 1 / (times_s[1] - times_s[0])
-        self._fast = None
+        self._fast: Response | None = None
         if sfreq_hz / 2 > MUSCLE_HZ * 1.2:
-            from scipy.signal import butter  # as in `conditioning`
-
-            self._fast = butter(4, MUSCLE_HZ, "high", fs=sfreq_hz, output="sos")
+            self._fast = Response(high_pass(4, MUSCLE_HZ, sfreq_hz), len(times_s))
         self._mains = mains_waves(times_s, MAINS_HZ)
 
     def __call__(self, window_v: Float, good: NDArray[np.bool_]) -> Artefact:
@@ -90,8 +89,6 @@ class ArtefactFinder:
         if self._fast is None:
             return False
         eeg = eeg - self._mains @ (self._mains.T @ eeg)
-        from scipy.signal import sosfilt
-
-        fast = sosfilt(self._fast, eeg, axis=0)
-        loud = fast[len(fast) // 2 :].std(axis=0) > MUSCLE_V
+        fast = self._fast(eeg.T)
+        loud = fast[:, fast.shape[1] // 2 :].std(axis=1) > MUSCLE_V
         return bool(loud.sum() >= max(FEWEST, int(MUSCLE_SHARE * loud.size)))

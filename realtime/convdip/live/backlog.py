@@ -10,6 +10,7 @@ import pylsl
 
 from convdip.errors import StreamError
 from convdip.frame import EegChunk
+from convdip.live.delivery import Delivery
 from convdip.live.inlet import BUFFER_S, Inlet
 
 Overload = Literal["all", "latest"]
@@ -17,6 +18,8 @@ Overload = Literal["all", "latest"]
 # The largest batch. A batch takes far less time than its samples one by one, so batches that
 # grow with the backlog turn overload into throughput.
 MAX_BATCH = 64
+# So much later than usual by their stamps, samples are of the past.
+LATE_S = 1.0
 # Overloads closer together than this count as one.
 HOLD_S = 1.0
 # For this long after the inlet's buffer was full, missing samples count as its overflow.
@@ -30,8 +33,8 @@ class Backlog:
     ----------
     sfreq_hz : float
     overload : 'all' or 'latest'
-        What happens when the newest sample is more than ``max_s`` ahead of the one whose turn
-        it is: ``all`` goes on with every sample, ``latest`` drops all but the newest.
+        What happens where a sample has waited for longer than ``max_s`` since it arrived, or is of
+        the past: ``all`` goes on with every sample, ``latest`` drops all but the newest.
     max_s : float
 
     Attributes
@@ -43,7 +46,10 @@ class Backlog:
     dropped : tuple of float, or None
         Time stamps of the first and the last of them.
     is_over : bool
-        Whether ``n_behind`` was more than ``max_s`` within the last second.
+        Whether a sample had waited for more than ``max_s`` within the last second.
+    is_late : bool
+        Whether the last batch is of the past, as after a freeze.
+    delivery : Delivery
     """
 
     def __init__(self, sfreq_hz: float, overload: Overload, max_s: float) -> None:
@@ -54,7 +60,8 @@ class Backlog:
         self.n_behind = 0
         self.n_dropped = 0
         self.dropped: tuple[float, float] | None = None
-        self.is_over = False
+        self.is_over = self.is_late = False
+        self.delivery = Delivery(sfreq_hz, pylsl.local_clock())
 
     @property
     def overflowed(self) -> bool:
@@ -69,25 +76,36 @@ class Backlog:
         StreamError
             If the stream has ended.
         """
+        was_there = inlet.n_waiting() > 0
         chunk = inlet.pull(MAX_BATCH)
+        now_s = pylsl.local_clock()
         self.n_dropped, self.dropped = 0, None
         n = 0 if chunk is None else len(chunk.timestamps)
         n_waiting = inlet.n_waiting() if n == MAX_BATCH else 0
         self.n_behind = max(0, n - 1) + n_waiting
-        now_s = pylsl.local_clock()
+        self.delivery.took(now_s, n, n_waiting, was_there=was_there)
         if n_waiting >= BUFFER_S * self._sfreq_hz - MAX_BATCH:
             self._full_s = now_s
-        is_too_much = self.n_behind / self._sfreq_hz > self._max_s
+        is_too_much = chunk is not None and self.delivery.waited_s > self._max_s
         if is_too_much:
             self._over_s = now_s
         self.is_over = now_s - self._over_s < HOLD_S
-        if chunk is not None and is_too_much and self._overload == "latest":
-            return self._newest(inlet, chunk)
+        if chunk is None:
+            return None
+        is_past = self._is_past(inlet, chunk, now_s)
+        if self._overload == "latest" and self.n_behind and (is_too_much or is_past):
+            chunk = self._newest(inlet, chunk)
+            is_past = self._is_past(inlet, chunk, now_s)
+        self.is_late = is_past
         return chunk
+
+    @staticmethod
+    def _is_past(inlet: Inlet, chunk: EegChunk, now_s: float) -> bool:
+        return inlet.stamps.late_s(float(chunk.timestamps[-1]), now_s) > LATE_S
 
     def _newest(self, inlet: Inlet, chunk: EegChunk) -> EegChunk:
         """Drop everything but the newest sample."""
-        first_stamp, n = float(chunk.timestamps[0]), 0
+        first_stamp, n, n_first = float(chunk.timestamps[0]), 0, len(chunk.timestamps)
         last_stamps: list[float] = []
         samples, stamps = [], []
         rest: EegChunk | None = chunk
@@ -100,6 +118,7 @@ class Backlog:
             with suppress(StreamError):  # the next call tells
                 rest = inlet.pull(max(1, inlet.n_waiting()), wait=False)
         self.n_dropped = n - 1
+        self.delivery.skipped(n - n_first)
         self.dropped = first_stamp, last_stamps[0]
         skipped = EegChunk(np.concatenate(samples)[:-1], np.concatenate(stamps)[:-1])
         return EegChunk(chunk.samples[-1:], chunk.timestamps[-1:], skipped)

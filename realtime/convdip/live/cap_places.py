@@ -109,17 +109,41 @@ def electrode_places(head: Head, cap: Cap | None = None) -> Mapping[str, Place]:
         By name. Of a head that shares fewer than 8 electrodes with the table: its own alone.
     """
     own = dict(zip(head.channels, head.electrodes_m.astype(float), strict=True))
-    table = {name: at for name, at in _table()[TEN_FIVE].items() if not isinstance(at, str)}
-    shared = [name for name in head.channels if name in table]
-    if len(shared) < FEWEST_SHARED:
+    fit = _fit(head)
+    if fit is None:
         return own
+    affine, residual_m = fit
+    table = _ten_five()
     if cap is not None:
         rows = zip(cap.electrodes, _table()[cap.name].values(), strict=True)
         table |= {name: at for name, at in rows if not isinstance(at, str)}
     system = np.column_stack([np.array(list(table.values())), np.ones(len(table))])
-    at_shared = [list(table).index(name) for name in shared]
-    onto = np.array([own[name] for name in shared])
-    fit = np.linalg.lstsq(system[at_shared], onto, rcond=None)[0]
-    residual_m = np.sqrt(np.mean(np.sum((system[at_shared] @ fit - onto) ** 2, axis=1)))
     log.debug("10-05 places lie within %.2g mm of the model's electrodes", residual_m * 1e3)
-    return dict(zip(table, system @ fit, strict=True)) | own
+    return dict(zip(table, system @ affine, strict=True)) | own
+
+
+def off_names_m(head: Head) -> float:
+    """Return how far a head's electrodes lie from where their names say, root mean square.
+
+    Zero where fewer than 8 have names of the 10-05 system.
+    """
+    fit = _fit(head)
+    return 0.0 if fit is None else fit[1]
+
+
+def _ten_five() -> dict[str, Place]:
+    """Return the table's places of the 10-05 system."""
+    return {name: at for name, at in _table()[TEN_FIVE].items() if not isinstance(at, str)}
+
+
+def _fit(head: Head) -> tuple[NDArray[np.float64], float] | None:
+    """Return the affine map of the table's places into a head's frame, and what it leaves."""
+    table = _ten_five()
+    shared = [i for i, name in enumerate(head.channels) if name in table]
+    if len(shared) < FEWEST_SHARED:
+        return None
+    places = np.array([table[head.channels[i]] for i in shared])
+    system, onto = np.column_stack([places, np.ones(len(shared))]), head.electrodes_m[shared]
+    affine = np.linalg.lstsq(system, onto.astype(float), rcond=None)[0]
+    left_m = system @ affine - onto
+    return affine, float(np.sqrt(np.mean(np.sum(left_m**2, axis=1))))

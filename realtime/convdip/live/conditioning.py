@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.live.sections import at_rest, band_pass, high_pass, notch, step
 
 Float = NDArray[np.float64]
 
@@ -108,26 +109,17 @@ class Filters:
         ConfigError
             If an edge lies above half of the sampling rate.
         """
-        # It takes a second to import: only who filters waits for it.
-        from scipy.signal import butter, iirnotch, tf2sos
-
         half_hz = sfreq_hz / 2
         sections = [np.empty((0, 6))]
         if self.band_hz is not None:
             _check_below("band", self.band_hz[1], half_hz)
-            sections.append(butter(BAND_ORDER, self.band_hz, "band", fs=sfreq_hz, output="sos"))
+            sections.append(band_pass(BAND_ORDER, self.band_hz, sfreq_hz))
         elif self.high_pass_hz is not None:
             _check_below("high_pass", self.high_pass_hz, half_hz)
-            high_pass = butter(
-                HIGH_PASS_ORDER, self.high_pass_hz, "high", fs=sfreq_hz, output="sos"
-            )
-            sections.append(high_pass)
+            sections.append(high_pass(HIGH_PASS_ORDER, self.high_pass_hz, sfreq_hz))
         if isinstance(self.notch_hz, float | int):
             _check_below("notch", self.notch_hz, half_hz)
-            numerator, denominator = iirnotch(
-                self.notch_hz, self.notch_hz / NOTCH_WIDTH_HZ, fs=sfreq_hz
-            )
-            sections.append(tf2sos(numerator, denominator))
+            sections.append(notch(self.notch_hz, NOTCH_WIDTH_HZ, sfreq_hz))
         return np.concatenate(sections)
 
     @property
@@ -207,18 +199,17 @@ class Conditioner:
             self._next = np.empty_like(self._now)
 
     def _use(self, filters: Filters) -> None:
-        from scipy.signal import sosfilt_zi
-
         self.filters, self.delay_s = filters, filters.delay_s(self._sfreq_hz)
         sections = filters.sections(self._sfreq_hz)
-        self._step = _step(sections)
-        # The state under a constant sample of 1.
-        self._rest = sosfilt_zi(sections).ravel() if len(sections) else np.empty(0)
+        self._step, self._rest = step(sections), at_rest(sections)
 
-    def reseed(self, electrodes: NDArray[np.intp]) -> None:
-        """Begin anew with some electrodes, as if their last voltage had been there for ever."""
+    def reseed(
+        self, electrodes: NDArray[np.intp], volts: NDArray[np.floating] | None = None
+    ) -> None:
+        """Begin anew with some electrodes, as if a voltage, or their last one, was always there."""
         if self._now is not None and self.held_v is not None:
-            self._now[1:, electrodes] = self._rest[:, None] * self.held_v[electrodes]
+            at = self.held_v[electrodes] if volts is None else volts
+            self._now[1:, electrodes] = self._rest[:, None] * at
 
     def __call__(self, samples: Float) -> Float:
         """Filter samples.
@@ -242,10 +233,10 @@ class Conditioner:
             self._now[0] = samples[-1]
             return samples
         conditioned = np.empty_like(samples)
-        now, after, step = self._now, self._next, self._step
+        now, after, each = self._now, self._next, self._step
         for row, sample in enumerate(samples):
             now[0] = sample
-            np.matmul(step, now, out=after)
+            np.matmul(each, now, out=after)
             conditioned[row] = after[0]
             now, after = after, now
         self._now, self._next = now, after
@@ -262,21 +253,3 @@ class Conditioner:
             filled[row] = held_v = np.where(is_there, values, held_v)
         self.held_v = held_v
         return filled
-
-
-def _step(sections: Float) -> Float:
-    """Return the matrix that takes (sample, state) to (filtered sample, next state).
-
-    Of a cascade of second-order sections in transposed direct form II: y = b₀x + z₀,
-    z₀' = b₁x − a₁y + z₁, z₁' = b₂x − a₂y, and y is the next section's x.
-    """
-    n = 2 * len(sections)
-    signal = np.eye(1 + n)[0]  # what the sample has become so far, by (sample, state)
-    states = np.empty((n, 1 + n))
-    for i, (b0, b1, b2, _, a1, a2) in enumerate(sections):
-        z0, z1 = np.eye(1 + n)[1 + 2 * i : 3 + 2 * i]
-        output = b0 * signal + z0
-        states[2 * i] = b1 * signal - a1 * output + z1
-        states[2 * i + 1] = b2 * signal - a2 * output
-        signal = output
-    return np.vstack([signal, states])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any, Protocol
 
 import pylsl
@@ -10,6 +11,10 @@ import pylsl
 from convdip.streams import Event, EventMessage, events_info
 
 log = logging.getLogger(__name__)
+
+# With a stream ends what a client has not read of it, though it was sent: a client that looks ten
+# times a second has read it after this long.
+LINGER_S = 0.25
 
 
 class Say(Protocol):
@@ -38,6 +43,12 @@ class EventOutlet:
 
     def __init__(self, name: str) -> None:
         self._outlet = pylsl.StreamOutlet(events_info(name))
+        self._said_s = 0.0
+
+    def linger(self) -> None:
+        """Wait until clients that listen have heard the last event."""
+        if self._outlet.have_consumers():
+            time.sleep(max(0.0, self._said_s + LINGER_S - time.monotonic()))
 
     def say(
         self, event: Event, text: str, now_s: float, level: int = logging.INFO, **facts: Any
@@ -45,3 +56,4 @@ class EventOutlet:
         """Publish an event, and log it."""
         log_event(event, text, now_s, level)
         self._outlet.push_sample([EventMessage(event, text, facts).to_json()], now_s)
+        self._said_s = time.monotonic()

@@ -173,7 +173,8 @@ class Gains:
         matrix[good, :r] = whitener[:, good].T
         matrix[np.ix_(good, N_DIRECTIONS + good)] = average_reference(len(good))
         lead_field = np.zeros_like(self._lead_field)
-        lead_field[good] = self._lead_field[good] - self._lead_field[good].mean(axis=0)
+        own = self._lead_field[good]
+        lead_field[good] = own - own.sum(axis=0) / max(len(good), 1)
 
         basis = out.astype(np.float32)
         left = self._gains - _each(_each(self._gains, basis), basis.T)
@@ -279,7 +280,8 @@ def given_of(
     few = given["coarse_gains"].reshape(-1, N_DIRECTIONS)
     uniform = product(few.T, few)
     rank_of = np.array([rank], np.float32)
-    return {**given, "uniform": uniform / np.trace(uniform), "rank": rank_of}
+    uniform /= max(np.trace(uniform), TINY)  # of no electrode, nothing
+    return {**given, "uniform": uniform, "rank": rank_of}
 
 
 def _each(vectors: Float, matrix: Float) -> Float:

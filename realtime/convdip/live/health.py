@@ -40,6 +40,8 @@ class Health:
         In the last half second.
     filter_delay_s : float
         Beside the age.
+    feedback_delay_s : float
+        From a step of a source to half its effect on the feedback; NaN without any.
     n_received, n_published, n_dropped : int
         Samples; what was received is published or dropped.
     n_batches : int
@@ -55,8 +57,14 @@ class Health:
     n_overloads : int
         How often that happened.
     gaps : GapDetector
+    has_known_age : bool
+        Whether stamps tell how old samples are.
+    n_late, n_repaired : int
+        Samples that came long after their stamps, and stamps that were replaced.
     n_losses : int
         How often the whole stream was lost.
+    is_lost : bool
+        Whether it is now.
     outage_s : float
         For how long, in all.
     """
@@ -73,7 +81,10 @@ class Health:
         self.is_over = False
         self.n_overloads = 0
         self.gaps = GapDetector(sfreq_hz)
+        self.has_known_age = True
+        self.n_late = self.n_repaired = 0
         self.n_losses = 0
+        self.is_lost = False
         self.outage_s = 0.0
         self._lost_at_s = 0.0
         self._sfreq_hz = sfreq_hz
@@ -85,11 +96,11 @@ class Health:
         self._latency = Latency()
         self.n_bad = n_bad
         self.invalid, self.artefact = Invalid.NOT, Artefact.NONE
-        self.filter_delay_s = 0.0
+        self.filter_delay_s, self.feedback_delay_s = 0.0, np.nan
         self._started_cpu_s = time.process_time()
-        # Since the last report: its time, samples in and out, batches, sum of the fit.
-        self._reported_s, self._n_in, self._n_out, self._n_runs, self._fit = np.nan, 0, 0, 0, 0.0
-        self._n_fitted = 0
+        # Since the last report: its time, samples in and out, batches, fit and confidence.
+        self._reported_s, self._n_in, self._n_out, self._n_runs = np.nan, 0, 0, 0
+        self._fit, self._confidence = _Mean(), _Mean()
 
     def received(self, timestamps: NDArray[np.float64], n_dropped: int = 0) -> int:
         """Count samples that came in, and return how many are newly found missing.
@@ -113,13 +124,12 @@ class Health:
         self._n_out += n
         self.n_batches += 1
         self._n_runs += 1
-        fit = frame.goodness_of_fit
-        self._fit += float(np.nansum(fit))
-        self._n_fitted += int(np.count_nonzero(np.isfinite(fit)))
+        self._fit.add(frame.goodness_of_fit)
+        self._confidence.add(frame.confidence)
         self._last_news_s = published_s
         self._newest_stamp = float(frame.timestamps[-1])
         if self._is_settled:
-            self._latency.add(frame, published_s)
+            self._latency.add(frame, published_s, has_age=self.has_known_age)
 
     def overflowed(self, missing: int) -> None:
         """Count samples found missing as lost by the inlet's full buffer instead."""
@@ -135,19 +145,24 @@ class Health:
         self.n_overloads += backlog.is_over and not self.is_over
         self.is_over = backlog.is_over
 
-    def ended(self, n_unread: int) -> None:
-        """Count what is left at the end of the stream or of the service."""
+    def ended(self, n_unread: int) -> int:
+        """Count what is left at the end of the stream or of the service.
+
+        Returns how many samples are newly found missing.
+        """
         self.n_unread += n_unread
-        self.gaps.close_stretch()
         self.is_over, self.n_behind = False, 0
+        return self.gaps.close()
 
     def lost(self, now_s: float) -> None:
         """Count a loss of the whole stream, at an LSL time."""
         self.n_losses += 1
+        self.is_lost = True
         self._lost_at_s = now_s
 
     def restarted(self, now_s: float) -> None:
         """Start over with the time stamps: the input is back, at an LSL time."""
+        self.is_lost = False
         self.outage_s += now_s - self._lost_at_s
         self._is_settled = False
         self._last_news_s = now_s
@@ -157,6 +172,11 @@ class Health:
     def has_age(self) -> bool:
         """Whether samples were published whose age counts."""
         return self._latency.has_samples
+
+    @property
+    def last_news_s(self) -> float:
+        """When a sample was published last, or the input opened: on LSL's clock."""
+        return self._last_news_s
 
     def silence_s(self, now_s: float) -> float:
         """Return for how long nothing has come, 0 if no longer than usual."""
@@ -171,12 +191,11 @@ class Health:
         """Return what the quality stream says at an LSL time, and begin a new period of rates."""
         stages = self.stages_ms()
         period_s = now_s - self._reported_s
-        n_in, n_out, n_runs, fit = self._n_in, self._n_out, self._n_runs, self._fit
-        self._reported_s, self._n_in, self._n_out, self._n_runs, self._fit = now_s, 0, 0, 0, 0.0
-        n_fitted, self._n_fitted = self._n_fitted, 0
+        n_in, n_out, n_runs = self._n_in, self._n_out, self._n_runs
+        self._reported_s, self._n_in, self._n_out, self._n_runs = now_s, 0, 0, 0
         nan = float("nan")
         values = [
-            (now_s - self._newest_stamp) * 1e3,
+            self._age_now_s(now_s) * 1e3,
             *(float(ms) for stage in (AGE, *STAGES) for ms in stages[stage]),
             n_in / period_s,
             n_out / period_s,
@@ -187,14 +206,22 @@ class Health:
             self.n_overflowed,
             self.gaps.n_missing,
             self.n_losses,
-            fit / n_fitted if n_fitted else nan,
+            self._fit.taken(),
+            self._confidence.taken(),
             self.n_bad,
             self.invalid == Invalid.NOT,
             list(Invalid).index(self.invalid),
             list(Artefact).index(self.artefact),
             self.filter_delay_s * 1e3,
+            self.feedback_delay_s * 1e3,
         ]
         return dict(zip(QUALITY, values, strict=True))
+
+    def _age_now_s(self, now_s: float) -> float:
+        """Return the age of the newest sample; where stamps do not tell it, of a silence alone."""
+        if self.has_known_age:
+            return now_s - self._newest_stamp
+        return self.silence_s(now_s) or np.nan
 
     def summary(self) -> Summary:
         """Return counts, ages and what it took."""
@@ -206,7 +233,8 @@ class Health:
             dropped=self.n_dropped,
             unread=self.n_unread,
             overflowed=self.n_overflowed,
-            unstamped=self.gaps.n_unstamped,
+            repaired=self.n_repaired,
+            late=self.n_late,
             gaps=self.gaps.n_gaps,
             missing=self.gaps.n_missing,
             overloads=self.n_overloads,
@@ -220,6 +248,24 @@ class Health:
             cpu_s=round(time.process_time() - self._started_cpu_s, 3),
             memory_mb=memory_mb(),
         )
+
+
+class _Mean:
+    """The mean of what is added, as far as it is a number."""
+
+    def __init__(self) -> None:
+        self._sum, self._n = 0.0, 0
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        is_number = np.isfinite(values)
+        self._sum += float(values.sum(where=is_number))
+        self._n += int(np.count_nonzero(is_number))
+
+    def taken(self) -> float:
+        """Return the mean, NaN of nothing, and begin anew."""
+        mean = self._sum / self._n if self._n else float("nan")
+        self._sum, self._n = 0.0, 0
+        return mean
 
 
 def _json(value: np.float32) -> float | None:

@@ -14,14 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from convdip.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from convdip.errors import ConfigError, MontageError
 from convdip.frame import Artefact, Flags, Frame, Invalid, StageTimes, joined
+from convdip.live.band_windows import BandWindows
 from convdip.live.channels import Channels
 from convdip.live.conditioning import Filters
+from convdip.live.confidence import Confidence, peaks_of, terms_of
 from convdip.live.montage import Montage, match_montage
 from convdip.live.network import Network, Precision
 from convdip.live.operator import Operator, operators
 from convdip.live.preparation import Preparation, Stretch
 from convdip.live.products import product
 from convdip.live.renewal import Renewal
+from convdip.live.rhythms import SECONDS, Band, Rhythm, Squares
 from convdip.live.runtime import Provider
 from convdip.live.scale import scale_to_eeg
 from convdip.live.tuning import open_network
@@ -75,6 +78,11 @@ class Imager:
         With a baseline: let the noise follow the EEG with this time constant from then on.
     bands : sequence of (float, float)
         Of a signal: edges in Hz of further bands that each sample is imaged in.
+    look_s : float, optional
+        Of a signal, with a model for any cap: in place of samples in those bands, image windows of
+        this length. `Features` takes them.
+    rhythms : sequence of (float, float)
+        Of a signal: edges in Hz of bands whose power over the last second can be asked for.
     model : str, Path or Bundle
         A bundle, its folder, or the name of a shipped one.
     network : Network, optional
@@ -94,6 +102,7 @@ class Imager:
         Filters, electrodes and whether they can bear an image; None without ``sfreq_hz``.
     window : Window or None
         The last moments; None without ``window_s``.
+    rhythms : tuple of Rhythm
     n_baselines : int
         How often the noise was taken from the EEG.
 
@@ -131,6 +140,8 @@ class Imager:
         baseline_s: float | None = None,
         renew_s: float | None = None,
         bands: Sequence[tuple[float, float]] = (),
+        look_s: float | None = None,
+        rhythms: Sequence[Band] = (),
         model: str | Path | Bundle = DEFAULT_MODEL,
         network: Network | None = None,
         provider: Provider = "auto",
@@ -144,6 +155,7 @@ class Imager:
             labels, units, head, channels=channels, inverted=invert
         )
         self.network = network or open_network(self.bundle, provider, precision)
+        self._confidence = Confidence.of_card(self.bundle.card)
         self._clock = clock
         bad = (bad,) if isinstance(bad, str) else bad
         self._n_dipoles = head.n_dipoles
@@ -151,11 +163,14 @@ class Imager:
         self._n_inputs = self.network.n_inputs
         self._n_channels = len(labels)
         self.preparation, self.window, self._renewal, self.n_baselines = None, None, None, 0
-        of_signal = filters != USUAL or bad or keep or bands
-        if sfreq_hz is None and (of_signal or window_s is not None or baseline_s is not None):
+        self._looks: BandWindows | None = None
+        self.rhythms: tuple[Rhythm, ...] = ()
+        of_signal = filters != USUAL or bad or keep or bands or rhythms
+        lengths_s = (window_s, look_s, baseline_s)
+        if sfreq_hz is None and (of_signal or lengths_s != (None,) * 3):
             raise ConfigError(
-                "`filters`, `bad`, `keep`, `bands`, `window_s` and `baseline_s` are for a signal: "
-                "expected its `sfreq_hz` beside them"
+                "`filters`, `bad`, `keep`, `bands`, `rhythms`, `window_s`, `look_s` and "
+                "`baseline_s` are for a signal: expected its `sfreq_hz` beside them"
             )
         if renew_s is not None and baseline_s is None:
             raise ConfigError("`renew` without `baseline`: expected how long a baseline takes")
@@ -171,10 +186,14 @@ class Imager:
                 operators=of_cap,
                 bands=bands,
             )
+            n_electrodes = len(self.montage.names)
             if window_s is not None:
-                n_electrodes = len(self.montage.names)
                 self.window = Window(self.network, n_electrodes, sfreq_hz, window_s)
-                self._n_restarts = self.preparation.n_restarts
+            if look_s is not None and bands:
+                n_bands = len(bands)
+                self._looks = BandWindows(self.network, n_electrodes, sfreq_hz, look_s, n_bands)
+            self.rhythms = tuple(self._rhythm(band, sfreq_hz, filters) for band in rhythms)
+            self._n_restarts = self.preparation.n_restarts
             if baseline_s is not None:
                 self._renewal = Renewal(of_cap, sfreq_hz, baseline_s, renew_s)
             return
@@ -221,16 +240,13 @@ class Imager:
         for stretch in self.preparation(samples):
             rows = slice(first, first + len(stretch.eeg))
             first = rows.stop
-            if self.window is not None:
-                self._look_back(stretch)
+            self._look_back(stretch)
             if self._renewal is not None:
                 self._gather(stretch)
             if stretch.invalid is Invalid.NOT:
                 frames.append(self._in_all_bands(stretch, stamps[rows], began_s))
             else:
-                frame = self._nothing(stretch.invalid, stamps[rows], began_s)
-                bands = (frame.moments_nam,) * len(stretch.bands)
-                frames.append(replace(frame, bands=bands) if bands else frame)
+                frames.append(self._nothing(stretch, stamps[rows], began_s))
             began_s = self._clock()
         return frames[0] if len(frames) == 1 else joined(frames, self._n_dipoles)
 
@@ -239,15 +255,32 @@ class Imager:
         """Where the covariance of the noise comes from: ``model`` or ``baseline``."""
         return "baseline" if self.n_baselines else "model"
 
+    def _rhythm(self, band_hz: Band, sfreq_hz: float, filters: Filters) -> Rhythm:
+        names = self.montage.names
+        looks: Squares | Window
+        if self.network.cortex is None:
+            looks = Squares(self._moments, self._n_dipoles, sfreq_hz, band_hz[1], SECONDS)
+        else:
+            looks = Window(self.network, len(names), sfreq_hz, SECONDS)
+        return Rhythm(band_hz, names, sfreq_hz, looks, is_filtered=filters.band_hz == band_hz)
+
+    def _moments(self, eeg: Float, operator: Operator) -> Float:
+        """Return moments of samples of electrodes, NaN where no brain has such."""
+        stamps = np.full(len(eeg), np.nan)
+        return self._plausible(self._image_all(eeg, operator, stamps, np.nan)).moments_nam
+
     def _look_back(self, stretch: Stretch) -> None:
-        """Add a stretch to the window, or begin it anew where there is nothing to image."""
-        assert self.window is not None
+        """Add a stretch to what looks back, or begin all anew where there is nothing to image."""
         assert self.preparation is not None
         if self.preparation.n_restarts != self._n_restarts or stretch.invalid is not Invalid.NOT:
             self._n_restarts = self.preparation.n_restarts
-            self.window.restart()
+            for part in (self.window, self._looks, *self.rhythms):
+                if part is not None:
+                    part.restart()
         if stretch.invalid is Invalid.NOT:
-            self.window.add(stretch.eeg, stretch.operator)
+            for past in (self.window, *self.rhythms):
+                if past is not None:
+                    past.add(stretch.eeg, stretch.operator)
 
     def _gather(self, stretch: Stretch) -> None:
         """Add a stretch to the baseline, and take the new operators once they are made."""
@@ -265,15 +298,23 @@ class Imager:
 
     def _in_all_bands(self, stretch: Stretch, stamps: NDArray[np.float64], began_s: float) -> Frame:
         """Image samples in all bands at once: one run of the network is quicker than several."""
+        if self._looks is not None:
+            frame = self._image_all(stretch.eeg, stretch.operator, stamps, began_s)
+            return replace(self._plausible(frame), windows=self._looks(stretch))
         if not stretch.bands:
             return self._plausible(self._image_all(stretch.eeg, stretch.operator, stamps, began_s))
         eeg = np.concatenate([stretch.eeg, *stretch.bands])
         all_stamps = np.tile(stamps, 1 + len(stretch.bands))
         frame = self._plausible(self._image_all(eeg, stretch.operator, all_stamps, began_s))
         own, *bands = np.split(frame.moments_nam, 1 + len(stretch.bands))
-        fit = frame.goodness_of_fit[: len(stamps)]
+        n = len(stamps)
         return replace(
-            frame, moments_nam=own, goodness_of_fit=fit, timestamps=stamps, bands=tuple(bands)
+            frame,
+            moments_nam=own,
+            goodness_of_fit=frame.goodness_of_fit[:n],
+            confidence=frame.confidence[:n],
+            timestamps=stamps,
+            bands=tuple(bands),
         )
 
     def _plausible(self, frame: Frame) -> Frame:
@@ -284,17 +325,21 @@ class Imager:
         peaks_nam = np.abs(moments_nam).max(axis=1)
         is_none = np.isnan(peaks_nam)  # where an electrode that is kept gives no number
         rows = is_none | (peaks_nam >= LIMIT_NAM)
-        moments_nam[rows], frame.goodness_of_fit[rows] = np.nan, np.nan
+        for values in (moments_nam, frame.goodness_of_fit, frame.confidence):
+            values[rows] = np.nan
         why = Invalid.NUMBER if is_none.any() else Invalid.MOMENT
         return replace(frame, flags=replace(frame.flags, invalid=why))
 
-    def _nothing(self, why: Invalid, stamps: NDArray[np.float64], began_s: float) -> Frame:
+    def _nothing(self, stretch: Stretch, stamps: NDArray[np.float64], began_s: float) -> Frame:
         """Return a frame without estimates."""
         n = len(stamps)
         moments_nam = np.full((n, self._n_dipoles), np.nan, np.float32)
         times = StageTimes(began_s, *(self._clock(),) * 3)
-        fit = np.full(n, np.nan, np.float32)
-        return Frame(moments_nam, fit, stamps, times, Flags(invalid=why))
+        fit, confidence = np.full((2, n), np.nan, np.float32)
+        frame = Frame(moments_nam, fit, confidence, stamps, times, Flags(invalid=stretch.invalid))
+        if self._looks is not None:
+            return replace(frame, windows=self._looks.nothing(n, len(self.montage.names)))
+        return replace(frame, bands=(moments_nam,) * len(stretch.bands))
 
     def _image_all(
         self, eeg: Float, operator: Operator, stamps: NDArray[np.float64], began_s: float
@@ -304,19 +349,19 @@ class Imager:
         if n <= batch:
             return self._image(eeg, operator, stamps, began_s)
         moments_nam = np.empty((n, self._n_dipoles), np.float32)
-        fit = np.empty(n, np.float32)
+        fit, confidence = np.empty((2, n), np.float32)
 
         def image(first: int) -> None:
             rows = slice(first, first + batch)
             frame = self._image(eeg[rows], operator, stamps[rows], began_s, moments_nam[rows])
-            fit[rows] = frame.goodness_of_fit
+            fit[rows], confidence[rows] = frame.goodness_of_fit, frame.confidence
 
         # Each core takes a batch of its own all the way, while it is in its cache. A CUDA graph
         # belongs to the thread that recorded it: there, one worker.
         with ThreadPoolExecutor(self.network.workers) as pool:
             list(pool.map(image, range(0, n, batch)))
         times = StageTimes(began_s, np.nan, np.nan, self._clock())
-        return Frame(moments_nam, fit, stamps, times)
+        return Frame(moments_nam, fit, confidence, stamps, times)
 
     def maps(self, samples: ArrayLike) -> Float:
         """Return source maps as the network gives them, without a scale.
@@ -349,9 +394,14 @@ class Imager:
         prepared_s = self._clock()
         maps = self.network(inputs, out, operator.given)
         inferred_s = self._clock()
+        peaks = peaks_of(maps)  # they have a scale once they are moments
         moments_nam, fit = scale_to_eeg(maps, scaled_to, operator.lead_field)
+        if self._confidence is None:
+            confidence = np.full(len(maps), np.nan, np.float32)
+        else:
+            confidence = self._confidence(terms_of(peaks, maps, fit, scaled_to, operator))
         times = StageTimes(began_s, prepared_s, inferred_s, self._clock())
-        return Frame(moments_nam, fit, stamps, times)
+        return Frame(moments_nam, fit, confidence, stamps, times)
 
     def _inputs(self, eeg: Float, operator: Operator) -> tuple[Float, Float]:
         """Return the network's input, and the average-referenced EEG in volts."""

@@ -14,7 +14,8 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from convdip.errors import StreamError
 from convdip.frame import EegChunk
-from convdip.streams import read_eeg
+from convdip.live.stamps import Stamps
+from convdip.streams import Sender, read_eeg, read_sender
 
 # The longest block in liblsl: within it a stop is noticed and the health reported.
 PULL_TIMEOUT_S = 0.04
@@ -26,19 +27,50 @@ CLOCK_PERIOD_S = 5.0
 # measurement on one busy computer is so far off.
 SAME_CLOCK_S = 0.1
 
-NUMERIC = {pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int16, pylsl.cf_int32}
+# What EEG is sent in. The steps of int8 are too few for it; not every build of pylsl has int64.
+NUMERIC = ("float32", "double64", "int16", "int32")
+LEAST_HZ, MOST_HZ = 1.0, 1e5
+
+
+def unfit(stream: Sender) -> str:
+    """Say why a stream cannot be read as EEG, as far as is known before it is opened.
+
+    Empty for nothing.
+    """
+    if stream.sample_format not in NUMERIC:
+        return (
+            f"has format {stream.sample_format}: expected {', '.join(NUMERIC[:-1])} or "
+            f"{NUMERIC[-1]}; choose one of these in its program"
+        )
+    if stream.n_channels < 1:
+        return "has no channels: expected EEG"
+    if not LEAST_HZ <= stream.sfreq_hz <= MOST_HZ:
+        rate = f"{stream.sfreq_hz:g} Hz" if stream.sfreq_hz else "an irregular rate"
+        return (
+            f"has {rate}: expected numbers at a regular rate of {LEAST_HZ:g} Hz to "
+            f"{MOST_HZ / 1e3:g} kHz"
+        )
+    return ""
 
 
 class Inlet:
     """An open EEG stream.
 
     Time stamps are on this computer's LSL clock: a stream from this computer keeps its own,
-    one from another computer is shifted by liblsl's measured clock offset.
+    one from another computer is shifted by liblsl's measured clock offset. What cannot be a stamp
+    is repaired (`Stamps`).
 
     Parameters
     ----------
     stream : pylsl.StreamInfo
         From `sender.resolve`.
+    timeout_s : float
+        How long each of its answers may take.
+
+    Attributes
+    ----------
+    description : EegDescription
+    stamps : Stamps
 
     Raises
     ------
@@ -46,32 +78,37 @@ class Inlet:
         If the stream is not regular and numeric, or does not answer.
     """
 
-    def __init__(self, stream: pylsl.StreamInfo) -> None:
+    def __init__(self, stream: pylsl.StreamInfo, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         # Before the inlet is built: liblsl allocates buffers for whatever rate is claimed.
-        if stream.channel_format() not in NUMERIC or not 1 <= stream.nominal_srate() <= 1e5:
-            raise StreamError(
-                f"stream {stream.name()!r} has {stream.channel_count()} channels at "
-                f"{stream.nominal_srate():g} Hz: expected numbers at a regular rate of 1 Hz to "
-                "100 kHz"
-            )
-        # liblsl's own recovery is silent and accepts a changed rate: ask for the loss instead.
-        self._inlet = pylsl.StreamInlet(stream, max_buflen=BUFFER_S, recover=False)
+        sender = read_sender(stream)
+        if why := unfit(sender):
+            raise StreamError(f"stream {sender.name!r} on {sender.hostname} {why}")
         try:
+            # liblsl's own recovery is silent and accepts a changed rate: ask for the loss instead.
+            self._inlet = pylsl.StreamInlet(stream, max_buflen=BUFFER_S, recover=False)
             # The first measurement takes a while: before any sample waits for it.
-            self._offset_s = self._inlet.time_correction(timeout=OPEN_TIMEOUT_S)
-            self._inlet.open_stream(timeout=OPEN_TIMEOUT_S)
-            self.description = read_eeg(self._inlet.info(timeout=OPEN_TIMEOUT_S))
-        except (LslTimeoutError, LostError):
+            self._offset_s = self._inlet.time_correction(timeout=timeout_s)
+            self._inlet.open_stream(timeout=timeout_s)
+            info = self._inlet.info(timeout=timeout_s)
+        except RuntimeError:  # of liblsl: late, lost, or anything else
             raise StreamError(
-                f"stream {stream.name()!r} on {stream.hostname()} does not answer: it hangs, has "
+                f"stream {sender.name!r} on {sender.hostname} does not answer: it hangs, has "
                 "just ended, or a firewall blocks it (LSL needs UDP and TCP 16572–16604)"
             ) from None
+        self.description = read_eeg(info)
+        if self.description.uid != sender.uid:  # another one has its port by now
+            raise StreamError(f"stream {sender.name!r} on {sender.hostname} has just ended")
         # The offset tells cloned computers of one name apart, the name computers whose
         # clocks happen to agree.
         same_name = self.description.hostname == socket.gethostname()
         self._is_remote = not same_name or abs(self._offset_s) > SAME_CLOCK_S
         self._offset_due = time.monotonic() + CLOCK_PERIOD_S
-        self._last_stamp = -np.inf
+        self.stamps = Stamps(self.description.sfreq_hz)
+
+    @property
+    def created_s(self) -> float:
+        """When the stream was made, on this computer's LSL clock."""
+        return self.description.created_at + float(self._offset_s)
 
     def n_waiting(self) -> int:
         """Return how many samples wait to be pulled, also after the stream ended."""
@@ -105,18 +142,19 @@ class Inlet:
                     )
                     samples = np.concatenate([samples, more])
                     timestamps = np.concatenate([timestamps, more_timestamps])
-            if self._is_remote:
-                timestamps = self._on_this_clock(timestamps)
         except (LslTimeoutError, LostError):
             raise StreamError(f"stream {self.description.name!r} ended") from None
-        return EegChunk(samples, timestamps)
+        if self._is_remote:
+            timestamps = self._on_this_clock(timestamps)
+        return EegChunk(samples, self.stamps(timestamps, pylsl.local_clock()))
 
     def _on_this_clock(self, timestamps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shift time stamps by the sender's clock offset, which liblsl keeps measuring."""
         if time.monotonic() > self._offset_due:
-            self._offset_s = self._inlet.time_correction(timeout=OPEN_TIMEOUT_S)
             self._offset_due = time.monotonic() + CLOCK_PERIOD_S
-        # A new offset is a small step: never let time run backwards over it.
-        shifted: NDArray[np.float64] = np.maximum(timestamps + self._offset_s, self._last_stamp)
-        self._last_stamp = float(shifted[-1])
+            # What liblsl has measured by now: no sample waits for a measurement.
+            with suppress(LslTimeoutError, LostError):
+                self._offset_s = self._inlet.time_correction(timeout=0.0)
+        # A new offset is a small step: `Stamps` keeps time from running backwards over it.
+        shifted: NDArray[np.float64] = timestamps + self._offset_s
         return shifted

@@ -28,10 +28,13 @@ class Latency:
         """Whether any sample was taken in."""
         return self._n > 0
 
-    def add(self, frame: Frame, published_s: float) -> None:
-        """Take in a frame that was published at an LSL time; its stages are timed by LSL too."""
+    def add(self, frame: Frame, published_s: float, *, has_age: bool = True) -> None:
+        """Take in a frame that was published at an LSL time; its stages are timed by LSL too.
+
+        Of what has stamps that do not tell an age, the service's own work counts alone.
+        """
         pulled_s, prepared_s, inferred_s, scaled_s = frame.stages
-        timestamps = frame.timestamps
+        timestamps = frame.timestamps if has_age else np.full(len(frame.timestamps), np.nan)
         n = len(timestamps)
         first = self._n % WINDOW
         if n == 1:  # the usual case, in one step
@@ -66,6 +69,11 @@ class Latency:
         if not n:
             return {name: np.full(len(PERCENTILES), np.nan, np.float32) for name in (*STAGES, AGE)}
         # Sorted once for all of them (nearest rank): np.percentile takes ten times as long.
-        ranks = [round(percentile / 100 * (n - 1)) for percentile in PERCENTILES]
-        values = np.sort(self._seconds[:, :n], axis=1)[:, ranks] * 1e3
-        return dict(zip((*STAGES, AGE), values, strict=True))
+        ordered = np.sort(self._seconds[:, :n], axis=1) * 1e3
+        values = {}
+        for stage, row in zip((*STAGES, AGE), ordered, strict=True):
+            n_known = n - int(np.isnan(row).sum())  # those without an age come last
+            ranks = [round(percentile / 100 * (n_known - 1)) for percentile in PERCENTILES]
+            is_known = 2 * n_known > n
+            values[stage] = row[ranks] if is_known else np.full(len(ranks), np.nan, np.float32)
+        return values

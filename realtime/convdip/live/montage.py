@@ -18,6 +18,7 @@ from convdip.live.labels import EARS, Label, find_electrode, read_label
 from convdip.live.location import located
 from convdip.live.units import stated_volts, volts_per_unit
 from convdip.streams import EEG_TYPES, UNSTATED_TYPES, EegDescription
+from convdip.text import listed, shown
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def stream_montage(
         log.warning(
             "stream %s states a scaling factor (%g) and sends %s: the factor is not applied, since "
             "%s",
-            stream.name,
+            shown(stream.name),
             scaled[0],
             stream.sample_format,
             reason,
@@ -236,15 +237,15 @@ def _common_reference(
     if len(bipolar) == len(others) < n_common:
         return next(read[i].second for i in read if seconds[i] == common), bipolar
     each = {second: labels[i] for i, second in seconds.items()}
-    listed = ", ".join(f"{label!r}" for label in list(each.values())[:4])
-    listed += ", …" if len(each) > 4 else ""
+    some = ", ".join(f"{label!r}" for label in list(each.values())[:4])
+    some += ", …" if len(each) > 4 else ""
     if any(find_electrode(second, by_upper) for second in each):
         raise MontageError(
-            f"the channels are differences between electrodes ({listed}), a bipolar montage: "
+            f"the channels are differences between electrodes ({some}), a bipolar montage: "
             "expected all electrodes against one reference; let the amplifier send those"
         )
     raise MontageError(
-        f"the channels have several references ({listed}): expected one, which the average "
+        f"the channels have several references ({some}): expected one, which the average "
         "reference then replaces; re-reference them in the sender"
     )
 
@@ -311,7 +312,7 @@ def _advice(labels: Sequence[str], kinds: Sequence[str], missing: Sequence[str])
     if not any(labels):
         return f"the channels have no labels: set them in the sender, as 10-20 names, or {named}"
     others = sorted({kind for kind in kinds if kind not in (*EEG_TYPES, *UNSTATED_TYPES)})
-    typed = f"channels of type {', '.join(others)} are no EEG; " if others else ""
+    typed = f"channels of type {listed(others, 8)} are no EEG; " if others else ""
     shown = ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")
     return (
         f"missing are {', '.join(missing)}; {typed}the channels are {shown}: if those are other "

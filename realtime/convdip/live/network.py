@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 from convdip.errors import BundleError, ProviderError
 from convdip.head import Head
 from convdip.live.gains import N_DIRECTIONS, Cortex, Gains, Looks
-from convdip.live.runtime import FixedBatches, Provider, open_session
+from convdip.live.patience import GivenUpError, never, within
+from convdip.live.runtime import MOST_SAID, FixedBatches, Provider, Switch, open_session, short
 from convdip.machine import n_cores
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,14 @@ GIVEN = (
 CPU_BATCH = 256
 # Of a network that is given gains: what it computes of so many samples stays in the cache.
 GAINS_BATCH = 16
+# What a network that is given gains gives of a window.
+OF_WINDOW = ("amplitude", "probability")
+# Time to open a session and run it for the first time: on two busy cores, the shipped ones take one
+# second.
+LOAD_S = 30.0
+FLOAT = "tensor(float)"
+# Patches of more orders, larger ones or more dipoles to begin with would take minutes.
+MOST_ORDERS, MOST_ORDER, MOST_COARSE = 8, 20, 5000
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64, 1024)
 
 
@@ -69,6 +80,8 @@ class Network:
         Of one run on the CPU.
     precision : 'fp32' or 'int8'
         Of the weights in ``model``.
+    stop : callable
+        Asked while it is loaded; if true, that is given up.
 
     Attributes
     ----------
@@ -83,16 +96,23 @@ class Network:
         As given.
     n_inputs : int
         Values of one sample of the input.
+    of_own : ndarray, shape (n_electrodes, n_inputs)
+        From average-referenced volts at the head's own electrodes to the input.
     batch, workers : int
         How a long recording is best imaged: so many samples a run, so many runs at a time.
 
     Raises
     ------
     BundleError
-        If the model cannot be loaded or has other inputs or outputs.
+        If the model cannot be loaded or run, takes too long, or has other inputs or outputs.
     ProviderError
         If CUDA is asked for and cannot be had.
+    GivenUpError
+        If it was stopped.
     """
+
+    _bound: FixedBatches | None = None
+    _options: Any = None
 
     def __init__(
         self,
@@ -101,42 +121,65 @@ class Network:
         provider: Provider = "auto",
         threads: int = 1,
         precision: str = "fp32",
+        stop: Callable[[], bool] = never,
     ) -> None:
         self.threads, self.precision = threads, precision
         try:
-            self._open(model, head, provider)
-        except Exception as error:
-            if self._bound is None:
-                raise
-            log.debug("CUDA graphs: %s", error)
-            self._open_without_graphs(model, head, provider)
-
-    def _open_without_graphs(self, model: bytes, head: Head, provider: Provider) -> None:
-        try:
-            self._open(model, head, provider, cuda_graphs=False)
-        except BundleError:
+            self._load(lambda: self._open(model, head, provider), stop)
+            if self._bound is not None:  # a CUDA graph belongs to the thread that recorded it
+                self._warm_up()
+        except (BundleError, ProviderError, GivenUpError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ProviderError(f"CUDA fails here: {reason}; use `provider='cpu'`") from None
+            if self._bound is None:  # gains of a head that is none, say
+                raise BundleError(f"the model cannot be opened: {short(error)}") from None
+            log.debug("CUDA graphs: %s", error)
+            self._open_without_graphs(model, head, provider, stop)
+
+    def _load(self, work: Callable[[], None], stop: Callable[[], bool]) -> None:
+        """Open, as long as that may take."""
+        self._switch = Switch()
+        try:
+            within(LOAD_S, work, self.end, stop)
+        except TimeoutError as error:
+            raise BundleError(
+                f"the model cannot be opened and run once: {error}; does it loop for ever?"
+            ) from None
+
+    def _open_without_graphs(
+        self, model: bytes, head: Head, provider: Provider, stop: Callable[[], bool]
+    ) -> None:
+        try:
+            self._load(lambda: self._open(model, head, provider, cuda_graphs=False), stop)
+        except (BundleError, GivenUpError):
+            raise
+        except Exception as error:
+            raise ProviderError(f"CUDA fails here: {short(error)}; use `provider='cpu'`") from None
 
     def _open(
         self, model: bytes, head: Head, provider: Provider, *, cuda_graphs: bool = True
     ) -> None:
-        self._bound: FixedBatches | None = None
-        self._session = open_session(model, provider, self.threads, cuda_graphs=cuda_graphs)
+        self._bound, switch = None, self._switch
+        self._session = open_session(
+            model, provider, self.threads, cuda_graphs=cuda_graphs, switch=switch
+        )
         self.provider: str = self._session.get_providers()[0]
         self.takes, self._sample_shape = _check_ports(self._session, head)
         if self.takes == "factor" and self.provider == "CUDAExecutionProvider":
             # Replayed, ONNX Runtime's inverse of a matrix reads memory that is no longer there, and
             # nothing runs on the GPU after that (1.31.1 on an H100).
-            self._session = open_session(model, provider, self.threads, cuda_graphs=False)
+            self._session = open_session(
+                model, provider, self.threads, cuda_graphs=False, switch=switch
+            )
         self.n_inputs, self._n_dipoles = math.prod(self._sample_shape), head.n_dipoles
         self.cortex, self._of_head = None, dict[str, NDArray[Any]]()
+        own: Float = np.eye(head.n_electrodes, dtype=np.float32)
+        self.of_own = head.interpolation.T if self.takes == "topography" else own
         if self.takes == "factor":
             self.cortex = Cortex(head, _looks(self._session))
-            own = Gains(self.cortex, head.channels, head.electrodes_m)
-            _, _, self._of_head = own.without(np.zeros(head.n_electrodes, bool))
+            gains = Gains(self.cortex, head.channels, head.electrodes_m)
+            matrix, _, self._of_head = gains.without(np.zeros(head.n_electrodes, bool))
+            self.of_own = matrix[:, :N_DIRECTIONS]
         self.batch = CPU_BATCH if self.cortex is None else GAINS_BATCH
         self.workers = n_cores()
         sizes: tuple[int, ...] = (1, self.batch)
@@ -152,10 +195,29 @@ class Network:
                 sizes,
                 "cuda",
                 self._of_head,
+                switch,
             )
-        # The first run of a size is slow, and on CUDA it records the graph.
-        for size in sizes:
+        self._sizes = sizes
+        with self.breakable():
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Run each size once: the first run is slow, and on CUDA it records the graph."""
+        for size in self._sizes:
             self(np.zeros((size, self.n_inputs), np.float32))
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Let `end` break what runs; not always, since it costs each run 0.04 ms."""
+        self._options = self._switch.of_running()
+        try:
+            yield
+        finally:
+            self._options = None
+
+    def end(self) -> None:
+        """Break what is loaded or runs breakably, and load nothing any more; from any thread."""
+        self._switch.off()
 
     @property
     def words(self) -> str:
@@ -203,10 +265,17 @@ class Network:
             assert array.flags.c_contiguous
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         binding.bind_output("sources", "cpu", 0, np.float32, out.shape, out.ctypes.data)
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding, self._options)
+        except Exception as error:  # whatever a file holds
+            raise BundleError(
+                f"the model cannot be run on {len(out)} samples: {short(error)}"
+            ) from None
         return out
 
-    def window(self, factor: Float, n_samples: float, given: Given) -> tuple[Float, Float]:
+    def window(
+        self, factor: Float, n_samples: float, given: Given | None = None
+    ) -> tuple[Float, Float]:
         """Return amplitudes of a window, without a scale, and probabilities.
 
         Parameters
@@ -215,15 +284,16 @@ class Network:
             A square root of the covariance of the whitened EEG.
         n_samples : float
             Independent ones in the window.
-        given : mapping of str to ndarray
+        given : mapping of str to ndarray, optional
+            As for maps.
 
         Returns
         -------
         amplitude, probability : ndarray, shape (n_dipoles,)
         """
         length = np.array([n_samples], np.float32)
-        feeds = {"factor": factor[None], "n_samples": length, **given}
-        (amplitude,), (probability,) = self._session.run(["amplitude", "probability"], feeds)
+        feeds = {"factor": factor[None], "n_samples": length, **(given or self._of_head)}
+        (amplitude,), (probability,) = self._session.run(list(OF_WINDOW), feeds, self._options)
         return amplitude, probability
 
 
@@ -233,24 +303,31 @@ def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:
         {port.name: tuple(port.shape) for port in ports}
         for ports in (session.get_inputs(), session.get_outputs())
     )
+    types = {port.name: port.type for port in (*session.get_inputs(), *session.get_outputs())}
     # A size that is a name or nothing is free: such a network takes the dipoles of any head.
-    n_dipoles = outs.get("sources", (0, 0))[-1]
+    n_dipoles = (outs.get("sources") or (0,))[-1]
     gives_it = n_dipoles == head.n_dipoles or not isinstance(n_dipoles, int)
-    for takes, shape, others in (
-        ("topography", PIXELS, ()),
-        ("eeg", (head.n_electrodes,), ()),
-        ("factor", (N_DIRECTIONS, 1), GIVEN),
+    for takes, shape, others, gives in (
+        ("topography", PIXELS, (), ()),
+        ("eeg", (head.n_electrodes,), (), ()),
+        ("factor", (N_DIRECTIONS, 1), GIVEN, OF_WINDOW),
     ):
-        if gives_it and set(ins) == {takes, *others}:
-            n_samples, *sizes = ins[takes]
+        is_right = set(ins) == {takes, *others} and {"sources", *gives} <= set(outs)
+        if gives_it and is_right and {types[name] for name in (takes, "sources")} == {FLOAT}:
+            n_samples, *sizes = ins[takes] or (0,)
             fits = all(a == b or not isinstance(a, int) for a, b in zip(sizes, shape, strict=False))
             if fits and len(sizes) == len(shape) and not isinstance(n_samples, int):
                 return takes, shape
     raise BundleError(
-        f"the model takes {ins} and gives {outs}: expected one input, 'topography' (n, 7, 11, 1) "
-        f"or 'eeg' (n, {head.n_electrodes}), or 'factor' (n, {N_DIRECTIONS}, m) and with it "
-        f"{', '.join(GIVEN)}; and 'sources' (n, {head.n_dipoles}), n being free"
+        f"the model takes {_said(ins)} and gives {_said(outs)}: expected one input, 'topography' "
+        f"(n, 7, 11, 1) or 'eeg' (n, {head.n_electrodes}), or 'factor' (n, {N_DIRECTIONS}, m) and "
+        f"with it {', '.join(GIVEN)}; and 'sources' (n, {head.n_dipoles}), n being free, beside "
+        f"'factor' also {' and '.join(OF_WINDOW)}; all of float32"
     )
+
+
+def _said(ports: Mapping[str, object]) -> str:
+    return str(dict(ports))[:MOST_SAID]
 
 
 def _looks(session: Any) -> Looks:
@@ -258,9 +335,13 @@ def _looks(session: Any) -> Looks:
     notes = session.get_modelmeta().custom_metadata_map
     try:
         orders = tuple(int(order) for order in notes["orders"].split())
-        return Looks(orders, int(notes["coarse"]))
+        looks = Looks(orders, int(notes["coarse"]))
+        is_right = 1 <= looks.n_coarse <= MOST_COARSE and 1 <= len(orders) <= MOST_ORDERS
+        if not (is_right and all(1 <= a < b for a, b in pairwise((*orders, MOST_ORDER)))):
+            raise ValueError
     except (KeyError, ValueError):
         raise BundleError(
-            f"the model is given gains, but its metadata is {notes}: expected 'orders' of patches, "
-            "such as '1 3 6', and the number of 'coarse' dipoles"
+            f"the model is given gains, but its metadata is {_said(notes)}: expected 'orders' of "
+            "patches, such as '1 3 6', and the number of 'coarse' dipoles"
         ) from None
+    return looks

@@ -18,9 +18,16 @@ from numpy.typing import NDArray
 from convdip.head import Head
 from convdip.live.gains import Cortex, Gains
 from convdip.live.montage import Montage
+from convdip.live.products import gram
 from convdip.live.topography import one_matrix
 
 Float = NDArray[np.float32]
+
+# Of topographies, which are smooth along the cortex, one in so many says it all.
+EVERY = 4
+# Where the cortex adds nothing, EEG is taken to have this share of the mean variance.
+LEAST_SHARE = 0.01
+TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +41,8 @@ class Operator:
         scaled to, side by side.
     lead_field : ndarray of float32, shape (n_eeg, n_dipoles)
         Of that EEG, V/(A·m), average-referenced.
+    unlikeness : ndarray of float32, shape (n_eeg, n_eeg)
+        From `unlikeness_of`.
     interpolated : tuple of str
         Electrodes of the model's cap that are filled from others.
     left_out : tuple of str
@@ -44,6 +53,7 @@ class Operator:
 
     matrix: Float
     lead_field: Float
+    unlikeness: Float
     interpolated: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     given: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -83,6 +93,7 @@ class OneCap:
 
     def __init__(self, head: Head, montage: Montage, *, takes_topography: bool = True) -> None:
         self._head, self._montage, self._takes_topography = head, montage, takes_topography
+        self._unlikeness = unlikeness_of(head.lead_field)
 
     def __call__(self, bad: Collection[str] = ()) -> Operator:
         """Return the operator, the electrodes that are named being filled from the others."""
@@ -91,7 +102,9 @@ class OneCap:
         there = {name for name in names if name not in bad}
         interpolated = tuple(name for name in head.channels if name not in there)
         left_out = tuple(name for name in names if name in bad)
-        return Operator(matrix.astype(np.float32), head.lead_field, interpolated, left_out)
+        return Operator(
+            matrix.astype(np.float32), head.lead_field, self._unlikeness, interpolated, left_out
+        )
 
 
 class AnyCap:
@@ -125,4 +138,31 @@ class AnyCap:
         is_bad = np.array([name in bad for name in names])
         matrix, lead_field, given = self._gains.without(is_bad)
         left_out = tuple(name for name in names if name in bad)
-        return Operator(matrix, lead_field, left_out=left_out, given=given)
+        unlikeness = unlikeness_of(lead_field)
+        return Operator(matrix, lead_field, unlikeness, left_out=left_out, given=given)
+
+
+def unlikeness_of(lead_field: Float) -> Float:
+    """Return the matrix P by which xᵀ P x / xᵀ x says how little EEG looks like that of a brain.
+
+    The inverse covariance of the topographies of single dipoles, each of unit length: around 1
+    for what the cortex shows most, 10 and more for EEG whose electrodes have nothing to do with
+    one another. Electrodes that are left out have rows of zeros in the lead field, and say nothing.
+
+    Parameters
+    ----------
+    lead_field : ndarray, shape (n_eeg, n_dipoles)
+        Average-referenced.
+
+    Returns
+    -------
+    unlikeness : ndarray of float32, shape (n_eeg, n_eeg)
+    """
+    topographies = lead_field[:, ::EVERY].T
+    lengths = np.sqrt(np.vecdot(topographies, topographies))[:, None]
+    covariance = gram(topographies / (lengths + TINY)).astype(float)
+    # The average reference leaves one direction of those that are measured empty.
+    n_directions = max(1, int(np.count_nonzero(covariance.diagonal())) - 1)
+    covariance *= n_directions / (float(np.trace(covariance)) + TINY)
+    inverse = np.linalg.inv(covariance + LEAST_SHARE * np.eye(len(covariance)))
+    return np.asarray(inverse, np.float32)

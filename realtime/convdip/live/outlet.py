@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pylsl
 
 from convdip.bundle import Bundle
 from convdip.frame import Frame
 from convdip.head import Head
 from convdip.live.network import Network
+from convdip.live.rhythms import Rhythm
 from convdip.live.window import Window
-from convdip.streams import EegDescription, Provenance, power_info, sources_info
+from convdip.streams import NONE, EegDescription, Provenance, power_info, sources_info
+from convdip.text import shown
 
 # What is kept for a client that does not read: 5,124 channels at 500 Hz are 10 MB a second.
 BUFFER_S = 2
-# Power goes out no more often than this, and takes no larger share of the time.
+# Power goes out no more often than this, and takes no larger share of the time; rhythms are for
+# the eye alone, and there are several.
 POWER_HZ, POWER_TIME_SHARE = 60.0, 0.25
+RHYTHM_HZ, RHYTHM_TIME_SHARE = 20.0, 0.1
 POWER_BUFFER = 120
 
 
@@ -47,37 +53,53 @@ class SourceOutlet:
 class PowerOutlet:
     """The stream ``<name>-Power``: how strong each dipole was over the window, in nAm.
 
+    Or ``<name>-Power-8-13``: the same in a band.
+
     Parameters
     ----------
     name : str
         Stem of the stream's name.
     head : Head
-    window : Window
+    past : Window or Rhythm
     provenance : Provenance
+        Of the samples.
     """
 
-    def __init__(self, name: str, head: Head, window: Window, provenance: Provenance) -> None:
-        info = power_info(name, head, window.seconds, provenance)
+    def __init__(
+        self, name: str, head: Head, past: Window | Rhythm, provenance: Provenance
+    ) -> None:
+        self._past, self._due_s = past, 0.0
+        if isinstance(past, Rhythm):
+            self._least_s, self._share = 1 / RHYTHM_HZ, RHYTHM_TIME_SHARE
+            before, own = provenance.filter, str(past.filters)
+            provenance = replace(
+                provenance,
+                filter=before if own == NONE else own if before == NONE else f"{before}; {own}",
+                filter_delay_s=provenance.filter_delay_s + past.delay_s,
+            )
+            info = power_info(name, head, past.seconds, provenance, past.band_hz)
+        else:
+            self._least_s, self._share = 1 / POWER_HZ, POWER_TIME_SHARE
+            info = power_info(name, head, past.seconds, provenance)
         self._outlet = pylsl.StreamOutlet(info, max_buffered=POWER_BUFFER)
-        self._window, self._due_s = window, 0.0
 
-    def push_if_due(self, frame: Frame, now_s: float) -> None:
-        """Publish the power of the window that ends with a frame, as often as there is time for.
+    def push_if_due(self, stamp: float, now_s: float) -> None:
+        """Publish how strong each dipole was lately, as often as there is time for.
 
         Parameters
         ----------
-        frame : Frame
-            The last; it is on its way already.
+        stamp : float
+            Of the last sample; it is on its way already.
         now_s : float
             On LSL's clock.
         """
-        if now_s < self._due_s or not self._outlet.have_consumers():
+        if now_s < self._due_s:
             return
-        found = self._window.power()
-        if found is not None:
-            self._outlet.push_sample(found[0], float(frame.timestamps[-1]))
+        rms_nam = self._past.power() if self._outlet.have_consumers() else None
+        if rms_nam is not None:
+            self._outlet.push_sample(rms_nam, stamp)
         took_s = pylsl.local_clock() - now_s
-        self._due_s = now_s + max(1 / POWER_HZ, took_s / POWER_TIME_SHARE)
+        self._due_s = now_s + max(self._least_s, took_s / self._share)
 
 
 def provenance_of(
@@ -100,9 +122,9 @@ def provenance_of(
         Set by the user; without it, as the stream states it.
     """
     return Provenance(
-        input_name=stream.name,
-        input_source_id=stream.source_id,
-        input_hostname=stream.hostname,
+        input_name=shown(stream.name),
+        input_source_id=shown(stream.source_id),
+        input_hostname=shown(stream.hostname),
         input_unit=unit,
         model=bundle.name,
         model_sha256=bundle.sha256,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from convdip.errors import BundleError, ProviderError
+from convdip.text import shown
 
 log = logging.getLogger(__name__)
 
@@ -25,21 +27,76 @@ Float = NDArray[np.float32]
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
+# Of an error of ONNX Runtime, which may name all that a file holds.
+MOST_SAID = 300
+
+
+class Switch:
+    """Ends what ONNX Runtime does with a model, from any thread."""
+
+    def __init__(self) -> None:
+        self._loading: list[Any] = []
+        self._running: list[Any] = []
+        self._is_off = False
+
+    def of_loading(self, threads: int) -> Any:
+        """Return options to open a session with."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A spinning thread is faster but burns a core all day.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        # From bytes, ONNX Runtime would take weights from files of the folder that the program was
+        # started in: in this one there are none.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", f"{os.devnull}/none"
+        )
+        self._loading.append(options)
+        if self._is_off:
+            self.off()
+        return options
+
+    def of_running(self) -> Any:
+        """Return options to run a session with: what goes wrong is raised, and not logged too."""
+        options = ort.RunOptions()
+        options.log_severity_level = 4
+        self._running.append(options)
+        if self._is_off:
+            self.off()
+        return options
+
+    def off(self) -> None:
+        """End loading and running: what was, and what is begun from now on."""
+        self._is_off = True
+        for options in self._loading:
+            options.set_load_cancellation_flag(True)
+        for options in self._running:
+            options.terminate = True
+
+
 def open_session(
-    model: bytes, provider: Provider, threads: int, *, cuda_graphs: bool = True
+    model: bytes,
+    provider: Provider,
+    threads: int,
+    *,
+    cuda_graphs: bool = True,
+    switch: Switch | None = None,
 ) -> Any:
     """Open a session on the processor that was asked for.
 
     Parameters
     ----------
     model : bytes
-        The ONNX file. From bytes, ONNX Runtime refuses references to any other file.
+        The ONNX file. References to any other file are refused.
     provider : 'auto', 'cuda' or 'cpu'
         ``auto`` takes CUDA where it works and says so where it does not.
     threads : int
         Of one run on the CPU.
     cuda_graphs : bool
         Whether CUDA may record the kernels of a batch and replay them at once.
+    switch : Switch, optional
+        What ends it early.
 
     Raises
     ------
@@ -48,12 +105,7 @@ def open_session(
     ProviderError
         If CUDA is asked for and cannot be had.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A spinning thread is faster but burns a core all day.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options = (switch or Switch()).of_loading(threads)
     if provider != "cpu":
         session = _open_cuda(model, options, cuda_graphs)
         if session is not None:
@@ -67,7 +119,12 @@ def open_session(
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise BundleError(f"ONNX Runtime cannot load the model: {error}") from None
+        raise BundleError(f"ONNX Runtime cannot load the model: {short(error)}") from None
+
+
+def short(error: Exception) -> str:
+    """Return what ONNX Runtime says of a model, as a part of one line."""
+    return shown(" ".join(str(error).split()), MOST_SAID)
 
 
 def _open_cuda(model: bytes, options: Any, cuda_graphs: bool) -> Any | None:
@@ -121,6 +178,8 @@ class FixedBatches:
     given : mapping of str to ndarray
         Further inputs, the same for all samples, as they are at first; then ``n_samples`` is one
         more, which is 1 for each sample.
+    switch : Switch, optional
+        What ends a run early.
     """
 
     def __init__(
@@ -132,7 +191,9 @@ class FixedBatches:
         sizes: Sequence[int],
         device: str,
         given: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+        switch: Switch | None = None,
     ) -> None:
+        switch = switch or Switch()
         self._session = session
         self._sizes = tuple(sizes)
         self._runs = {}
@@ -155,7 +216,7 @@ class FixedBatches:
                     "n_samples", ort.OrtValue.ortvalue_from_numpy(one_each, device, 0)
                 )
             binding.bind_ortvalue_output("sources", sink)
-            options = ort.RunOptions()
+            options = switch.of_running()
             options.add_run_config_entry("gpu_graph_id", str(number + 1))
             self._runs[size] = host, source, sink, binding, options
 

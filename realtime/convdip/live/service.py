@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -15,20 +16,21 @@ import pylsl
 from convdip.errors import StreamError
 from convdip.frame import Frame
 from convdip.live.events import EventOutlet
-from convdip.live.feedback import FeedbackOutlets
 from convdip.live.frames import Frames
 from convdip.live.health import Health
+from convdip.live.listening import Listening
+from convdip.live.loop.feedback import FeedbackOutlets
+from convdip.live.loop.protocol_file import read_protocol
+from convdip.live.loop.record import check_folder
 from convdip.live.outlet import PowerOutlet, SourceOutlet, provenance_of
 from convdip.live.quality import QualityOutlet
 from convdip.live.settings import Settings
 from convdip.live.summary import Summary
-from convdip.streams import AGE, NONE, Event, stream_name
+from convdip.streams import NONE, Provenance, stream_name
 
 log = logging.getLogger(__name__)
 
 STATUS_PERIOD_S = 1.0
-# Older than this by their stamps, samples come from the past, or from another clock.
-UNBELIEVABLE_MS = 5000.0
 # Look at least so long whether the name to publish under is taken.
 NAME_CHECK_S = 0.5
 
@@ -45,7 +47,7 @@ class Service:
     Parameters
     ----------
     input : str, optional
-        Name of the EEG stream; without it, the only EEG stream there is.
+        Name of the EEG stream, or ``NAME@host``; without it, the only EEG stream there is.
     name : str
         Stem of the published streams' names: ``NAME-Sources``.
     on_frame : callable, optional
@@ -54,10 +56,11 @@ class Service:
     on_status : callable, optional
         Gets the `Health` once a second, in the same thread.
     **settings
-        The other fields of `Settings`: ``model``, ``provider``, ``precision``, ``overload``,
-        ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``, ``band``, ``notch``,
-        ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``, ``roi``, ``measure``,
-        ``toward``, ``threshold``, ``success_rate``, ``rest``, ``rest_markers``, ``features``,
+        The other fields of `Settings`: ``source_id``, ``model``, ``provider``, ``precision``,
+        ``overload``, ``max_backlog_s``, ``unit``, ``channels``, ``invert``, ``high_pass``,
+        ``band``, ``notch``, ``filter``, ``bad``, ``keep``, ``window``, ``baseline``, ``renew``,
+        ``rhythm``, ``roi``, ``measure``, ``toward``, ``threshold``, ``success_rate``, ``rest``,
+        ``rest_markers``, ``follow``, ``protocol``, ``participant``, ``record``, ``features``,
         ``feedback``, ``osc``, ``wait_s``.
 
     Raises
@@ -84,15 +87,18 @@ class Service:
         **settings: Any,
     ) -> None:
         self._settings = Settings(input=input, name=name, **settings)
+        path, participant = self._settings.protocol, self._settings.participant
+        self._protocol = None if path is None else read_protocol(path, participant)
+        if self._settings.record is not None:
+            check_folder(self._settings.record)
         self._on_frame = on_frame
         self._on_status = on_status
         self._stop = threading.Event()
         self._frames = Frames(self._settings, self._stop.is_set)
-        self._is_open = False
+        self._is_open = self._is_closed = False
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._status_due_s = 0.0
-        self._is_clock_told = False
 
     def open(self) -> bool:
         """Load the model, connect to the input, announce the published streams.
@@ -100,7 +106,7 @@ class Service:
         Returns
         -------
         is_open : bool
-            False if `stop` was called before the input was found.
+            False if `stop` was called before the model was loaded and the input found.
 
         Raises
         ------
@@ -109,38 +115,32 @@ class Service:
             publishes under this name.
         """
         name = self._settings.name
-        listening_s, others = time.monotonic(), pylsl.ContinuousResolver()
-        self._frames.load()
-        time.sleep(max(0.0, listening_s + NAME_CHECK_S - time.monotonic()))
-        _refuse_taken(stream_name(name, "Sources"), others)
-        if not self._frames.connect():
-            return False
-        _refuse_taken(stream_name(name, "Sources"), others)
+        with closing(Listening()) as others:
+            listening_s = time.monotonic()
+            if not self._frames.load():
+                return False
+            time.sleep(max(0.0, listening_s + NAME_CHECK_S - time.monotonic()))
+            _refuse_taken(stream_name(name, "Sources"), others.resolver)
+            if not self._frames.connect(others):
+                return False
+            _refuse_taken(stream_name(name, "Sources"), others.resolver)
         imager, stream = self._frames.imager, self._frames.stream
-        assert imager.preparation is not None
-        bundle, network = imager.bundle, imager.network
-        interpolated = () if bundle.takes_any_cap else imager.montage.missing
-        provenance = replace(
-            provenance_of(stream, bundle, network, interpolated, self._settings.unit),
-            electrodes=imager.montage.names,
-            noise=imager.noise if bundle.takes_any_cap else NONE,
-            input_channels=self._frames.channels,
-            input_inverted=self._settings.invert,
-            filter=str(self._settings.filters),
-            filter_delay_s=imager.preparation.conditioner.delay_s,
-        )
-        self._outlet = SourceOutlet(name, bundle.head, stream.sfreq_hz, provenance)
-        self._power = None
-        if imager.window is not None:
-            self._power = PowerOutlet(name, bundle.head, imager.window, provenance)
+        bundle, provenance = imager.bundle, self._provenance()
+        self._publish(provenance)
         self._quality = QualityOutlet(name, stream.name)
         self._events = EventOutlet(name)
         self._frames.say = self._events.say
         self._feedback = None
         if self._settings.measured:
             self._feedback = FeedbackOutlets(
-                self._settings, bundle, stream.sfreq_hz, provenance, self._events.say
+                self._settings,
+                self._protocol,
+                bundle,
+                stream.sfreq_hz,
+                provenance,
+                self._events.say,
             )
+            self._frames.health.feedback_delay_s = self._feedback.delay_s
         self._is_open = True
         log.info("output %s", stream_name(name, "Sources"))
         return True
@@ -156,11 +156,57 @@ class Service:
                     self._on_frame(frame)
                 if self._feedback is not None:
                     self._feedback.push(frame, clock(), is_noise_known=self._is_noise_known)
-                if self._power is not None:
-                    self._power.push_if_due(frame, clock())
-            elif self._feedback is not None:
-                self._feedback.push_silence(clock())
+                for power in self._powers:
+                    power.push_if_due(float(frame.timestamps[-1]), clock())
+            else:
+                if self._frames.stream is not self._input:
+                    self._follow_input()
+                if self._feedback is not None:
+                    self._feedback.push_silence(clock())
             self._report(health)
+
+    def _provenance(self) -> Provenance:
+        """Return where estimates come from, of the stream in force."""
+        imager, settings = self._frames.imager, self._settings
+        bundle, preparation = imager.bundle, imager.preparation
+        assert preparation is not None
+        interpolated = () if bundle.takes_any_cap else imager.montage.missing
+        self._input = stream = self._frames.stream
+        return replace(
+            provenance_of(stream, bundle, imager.network, interpolated, settings.unit),
+            electrodes=imager.montage.names,
+            noise=imager.noise if bundle.takes_any_cap else NONE,
+            input_channels=self._frames.channels,
+            input_inverted=settings.invert,
+            filter=str(settings.filters),
+            filter_delay_s=preparation.conditioner.delay_s,
+        )
+
+    def _publish(self, provenance: Provenance) -> None:
+        """Announce the streams that say where their estimates come from."""
+        name, imager = self._settings.name, self._frames.imager
+        head, sfreq_hz = imager.bundle.head, self._input.sfreq_hz
+        self._outlet = SourceOutlet(name, head, sfreq_hz, provenance)
+        self._powers = [
+            PowerOutlet(name, head, past, provenance)
+            for past in (imager.window, *imager.rhythms)
+            if past is not None
+        ]
+
+    def _follow_input(self) -> None:
+        """Say where estimates come from now: the input is back, maybe under another source id."""
+        before, after = self._input, self._frames.stream
+        self._input = after
+        if (before.source_id, before.hostname) == (after.source_id, after.hostname):
+            return
+        provenance = self._provenance()
+        # A description stays as it is while its stream lives: these begin anew, the old ones first,
+        # so that never two are there.
+        del self._outlet, self._powers
+        self._publish(provenance)
+        if self._feedback is not None:
+            self._feedback.follow_input(provenance)
+        log.info("output %s, made anew", stream_name(self._settings.name, "Sources"))
 
     @property
     def _is_noise_known(self) -> bool:
@@ -193,12 +239,14 @@ class Service:
             self.close()
 
     def close(self) -> None:
-        """Take the published streams off the network; once the service has stopped."""
-        if self._is_open:
+        """Take the streams off the network, and finish the record; once the service has stopped."""
+        if self._is_open and not self._is_closed:
+            self._is_closed = True
             self._frames.close()
             if self._feedback is not None:
-                self._feedback.close()
-            del self._outlet, self._power, self._feedback, self._quality, self._events
+                self._feedback.close(self.summary)
+            self._events.linger()
+            del self._outlet, self._powers, self._feedback, self._quality, self._events
 
     def stop(self) -> None:
         """Tell the service to stop; it does within a tenth of a second. From any thread."""
@@ -230,6 +278,11 @@ class Service:
         return not self._thread.is_alive()
 
     @property
+    def input_name(self) -> str:
+        """Name of the EEG stream; once the service is open."""
+        return self._frames.stream.name
+
+    @property
     def health(self) -> Health:
         """Counts and ages; once the service is open."""
         return self._frames.health
@@ -255,6 +308,7 @@ class Service:
             self.run()
         except BaseException as error:
             self._failure = error
+            self.close()  # nothing feeds its streams any more
 
     def _report(self, health: Health) -> None:
         """Publish and report how it goes, when it is time."""
@@ -262,23 +316,8 @@ class Service:
         self._quality.push_if_due(health, now_s)
         if now_s >= self._status_due_s:
             self._status_due_s = now_s + STATUS_PERIOD_S
-            self._check_clock(now_s)
             if self._on_status is not None:
                 self._on_status(health)
-
-    def _check_clock(self, now_s: float) -> None:
-        """Report once that the stamps are not this computer's LSL time: no age would be true."""
-        if self._is_clock_told:
-            return
-        median_ms = float(self.health.stages_ms()[AGE][0])
-        if not (median_ms < 0 or median_ms > UNBELIEVABLE_MS):
-            return
-        self._is_clock_told = True
-        text = (
-            f"samples are {median_ms / 1e3:.3g} s old by their stamps: either they come late, or "
-            "the sender does not stamp them with LSL's clock, and no age shown is true"
-        )
-        self._events.say(Event.CLOCK, text, now_s, logging.WARNING, age_ms=median_ms)
 
 
 def _refuse_taken(published: str, others: pylsl.ContinuousResolver) -> None:

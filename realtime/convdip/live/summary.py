@@ -17,8 +17,10 @@ class Summary:
         Samples dropped to catch up; samples that waited when the stream or the service ended.
     overflowed : int
         Samples lost as the inlet's buffer was full.
-    unstamped : int
-        Samples without a time stamp.
+    repaired : int
+        Time stamps that could not be and were replaced.
+    late : int
+        Samples that came, and were imaged, long after their stamps.
     gaps, missing : int
         Stretches of the input in which samples are missing, and how many are.
     overloads, backlog_most : int
@@ -45,7 +47,8 @@ class Summary:
     dropped: int = 0
     unread: int = 0
     overflowed: int = 0
-    unstamped: int = 0
+    repaired: int = 0
+    late: int = 0
     gaps: int = 0
     missing: int = 0
     overloads: int = 0

@@ -17,7 +17,7 @@ from convdip.live.spline import Matrix, Places, sphere_centre, spherical_spline,
 
 def average_reference(n_electrodes: int) -> Matrix:
     """Return the matrix that subtracts the mean over all electrodes."""
-    return np.eye(n_electrodes) - 1.0 / n_electrodes
+    return np.eye(n_electrodes) - 1.0 / max(n_electrodes, 1)
 
 
 def repair_matrix(electrodes_m: Places, missing: Sequence[int]) -> Matrix:

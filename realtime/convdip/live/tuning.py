@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from convdip.bundle import Bundle
 from convdip.errors import BundleError, ProviderError
+from convdip.live.known_answer import check_answers
 from convdip.live.network import Network, Precision
+from convdip.live.patience import never
 from convdip.live.runtime import Provider
 from convdip.machine import n_cores
 
@@ -25,8 +28,15 @@ THREADS = (1, 2, 4)
 THREADS_WORTH = 0.8
 
 
-def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Network:
+def open_network(
+    bundle: Bundle,
+    provider: Provider,
+    precision: Precision,
+    stop: Callable[[], bool] = never,
+) -> Network:
     """Open a bundle's network the way that images one sample fastest on this machine.
+
+    It has found what was planted in the bundle's head (`known_answer`) before it is returned.
 
     On the CPU, the number of threads and, with ``auto``, the precision are chosen by timing
     them here. ``auto`` never takes weights whose maps differ from fp32's, by more than a
@@ -38,14 +48,26 @@ def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Ne
     provider : 'auto', 'cuda' or 'cpu'
     precision : 'auto', 'fp32' or 'int8'
         ``int8`` runs on the CPU.
+    stop : callable
+        Asked meanwhile; if true, opening is given up.
 
     Raises
     ------
     BundleError
-        If the bundle lacks the precision, or its model breaks the contract.
+        If the bundle lacks the precision, or its model breaks the contract or finds nothing.
     ProviderError
         If CUDA is asked for and cannot be had.
+    GivenUpError
+        If it was stopped.
     """
+    network = _opened(bundle, provider, precision, stop)
+    check_answers(bundle, network, stop)
+    return network
+
+
+def _opened(
+    bundle: Bundle, provider: Provider, precision: Precision, stop: Callable[[], bool]
+) -> Network:
     if precision == "int8":
         if provider == "cuda":
             raise ProviderError("int8 weights run on the CPU alone: use `precision='fp32'` on CUDA")
@@ -55,7 +77,7 @@ def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Ne
                 "exported with them"
             )
     elif provider != "cpu":
-        network = Network(bundle.model, bundle.head, provider)
+        network = Network(bundle.model, bundle.head, provider, stop=stop)
         if network.provider != "CPUExecutionProvider":
             return network
     models = [] if precision == "int8" else [("fp32", bundle.model)]
@@ -64,7 +86,7 @@ def open_network(bundle: Bundle, provider: Provider, precision: Precision) -> Ne
         models.append(("int8", bundle.int8))
     return _quickest(
         [
-            Network(model, bundle.head, "cpu", threads, name)
+            Network(model, bundle.head, "cpu", threads, name, stop)
             for name, model in models
             for threads in THREADS
             if threads <= max(1, n_cores() // 2)

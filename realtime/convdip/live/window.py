@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import ConfigError
+from convdip.frame import Kernel
 from convdip.live.gains import N_DIRECTIONS
 from convdip.live.network import Network
 from convdip.live.operator import Operator
@@ -101,20 +102,28 @@ class Window:
         self._next = (self._next + len(recent)) % n
         self._n_seen += len(eeg)
 
-    def power(self) -> tuple[Float, Float] | None:
-        """Return how strong each dipole was, and how sure that is.
+    def power(self) -> Float | None:
+        """Return root mean square moments in nAm, shape (n_dipoles,); None until it is full."""
+        found = self.look()
+        return None if found is None else found[1]
+
+    def look(self) -> tuple[Kernel, Float, Float] | None:
+        """Return how strong each dipole was, how sure that is, and how it was found.
 
         Returns
         -------
+        kernel : Kernel
         rms_nam : ndarray, shape (n_dipoles,)
             Root mean square moments.
         probability : ndarray, shape (n_dipoles,)
-            That a dipole is part of a source. None, with the moments, until the window is full.
+            That a dipole is part of a source. None, with the others, until the window is full.
         """
         if not self.is_full or self._operator is None:
             return None
         in_order = np.roll(self._eeg, -self._next, axis=0)
-        return power_of(in_order, self._operator, self._network)
+        kernel, rms_nam, probability = look(in_order, self._operator, self._network)
+        whitener = self._operator.matrix[:, :N_DIRECTIONS]
+        return Kernel(whitener, kernel * np.float32(1e9)), rms_nam, probability
 
 
 def power_of(eeg: Float, operator: Operator, network: Network) -> tuple[Float, Float]:

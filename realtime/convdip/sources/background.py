@@ -54,7 +54,11 @@ def coloured_noise(
 
 
 def background_eeg(
-    head: Head, n_times: int, sfreq_hz: float, rng: np.random.Generator
+    head: Head,
+    n_times: int,
+    sfreq_hz: float,
+    rng: np.random.Generator,
+    alpha_share: float | None = None,
 ) -> NDArray[np.float32]:
     """Return one synthetic recording without a signal, average-referenced.
 
@@ -68,6 +72,8 @@ def background_eeg(
     n_times : int
     sfreq_hz : float
     rng : Generator
+    alpha_share : float, optional
+        Strength of the alpha rhythm, in place of one that is drawn.
 
     Returns
     -------
@@ -89,7 +95,8 @@ def background_eeg(
     white = rng.standard_normal((n_times, head.n_electrodes)).astype(np.float32)
     white -= white.mean(axis=1, keepdims=True)
 
-    alpha_share = rng.uniform(0.0, 0.5)
+    drawn_share = rng.uniform(0.0, 0.5)
+    alpha_share = drawn_share if alpha_share is None else alpha_share
     white_share = rng.uniform(0.05, 0.3)
     shares = ((brain, 1 - white_share), (alpha, alpha_share), (white, white_share))
     total = sum(np.sqrt(share) * part / part.std() for part, share in shares)

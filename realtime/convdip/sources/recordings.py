@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from convdip.live.level import EEG_LEVEL_V
 from convdip.live.units import volts_per_unit
 from convdip.sources.units import known_units, stored_channels
 from convdip.sources.xdf import read_xdf
+from convdip.text import listed, one_line, shown
 
 if TYPE_CHECKING:
     import mne
@@ -74,10 +76,11 @@ def read_recording(
             else:
                 raw = mne.io.read_raw(path, preload=True, verbose="warning")
                 _to_volts(raw, path, unit)
+            _show_names(raw)
     except ConvDipError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # a reader meets a broken file with any exception at all
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error))
         raise RecordingError(
             f"{path} cannot be read: {reason or type(error).__name__}; expected a recording "
             "that MNE-Python reads (EDF, BDF, BrainVision, FIF, EEGLAB, …) or an XDF file"
@@ -103,11 +106,11 @@ def eeg_labels(raw: mne.io.BaseRaw) -> list[str]:
     return labels if len(set(labels)) == len(labels) else list(raw.ch_names)
 
 
-def _electrodes() -> list[str]:
+@cache
+def _electrodes() -> tuple[str, ...]:
     import mne
 
-    names: list[str] = mne.channels.make_standard_montage("colin27_1005").ch_names
-    return names
+    return tuple(mne.channels.make_standard_montage("colin27_1005").ch_names)
 
 
 @contextmanager
@@ -117,8 +120,23 @@ def _warnings_said(path: Path) -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     told = [w.message for w in warned if issubclass(w.category, RuntimeWarning)]
-    for text in dict.fromkeys(" ".join(str(message).split()) for message in told):
+    for text in dict.fromkeys(one_line(str(message)) for message in told):
         log.warning("%s: %s", path.name, text)
+
+
+def _show_names(raw: Any) -> None:
+    """Make the channels' names fit to be shown, and keep them apart."""
+    names = {name: shown(name) for name in raw.ch_names}
+    if all(name == seen for name, seen in names.items()):
+        return
+    n_of = Counter(names.values())
+    raw.rename_channels(
+        {
+            name: seen if n_of[seen] == 1 else f"{seen} (channel {number})"
+            for number, (name, seen) in enumerate(names.items(), start=1)
+        },
+        verbose="error",
+    )
 
 
 def _to_volts(raw: Any, path: Path, unit: str | None) -> None:
@@ -138,7 +156,7 @@ def _to_volts(raw: Any, path: Path, unit: str | None) -> None:
             picks = [index for index in factors if factors[index] == factor]
             raw.apply_function(lambda x, by=factor: x * by, picks=picks, verbose="error")
     if unknown := [raw.ch_names[index] for index in eeg if index not in factors]:
-        log.info("%s: left out, for want of a known unit: %s", path.name, ", ".join(unknown))
+        log.info("%s: left out, for want of a known unit: %s", path.name, listed(unknown))
         raw.drop_channels(unknown)
 
 

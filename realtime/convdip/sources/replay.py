@@ -17,6 +17,7 @@ from convdip.errors import ConfigError
 from convdip.sources.player import Played, eeg_outlet, play
 from convdip.sources.recordings import eeg_labels, read_recording
 from convdip.streams import markers_info
+from convdip.text import MOST_IN_A_LINE, shown
 
 
 def replay_recording(
@@ -95,7 +96,7 @@ def _markers(raw: Any) -> list[tuple[int, str]]:
     onsets_s = raw.annotations.onset - raw.first_time
     places = np.rint(onsets_s * raw.info["sfreq"]).astype(int)
     return [
-        (place, str(text))
+        (place, shown(str(text), MOST_IN_A_LINE))
         for place, text in zip(places.tolist(), raw.annotations.description, strict=True)
         if 0 <= place < raw.n_times
     ]

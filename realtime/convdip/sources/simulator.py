@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ RAMP_S = 0.1
 # Peak of the signal over the largest channel SD of the background: what the paper's
 # averages of 20 trials have.
 SNR = 20**0.5
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,43 @@ class Session:
     sfreq_hz: float
 
 
+class Patches:
+    """Patches of the paper's sizes, none of them on the medial wall.
+
+    Parameters
+    ----------
+    head : Head
+
+    Attributes
+    ----------
+    dipoles : ndarray of int, shape (n_on_cortex,)
+        Where a patch can have its seed.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.dipoles, triangles = cortex_only(head)
+        self._lead_field = head.lead_field[:, self.dipoles]
+        self._patches = {
+            order: patch_dictionary(triangles, head.dipoles_m[self.dipoles], order)
+            for order in range(ORDERS[0], ORDERS[1] + 1)
+        }
+
+    def topography_v(self, place: int, order: int, moment_nam: float) -> NDArray[np.float32]:
+        """Return what the electrodes measure of a patch, shape (n_electrodes,).
+
+        Parameters
+        ----------
+        place : int
+            Of the seed among ``dipoles``.
+        order : int
+        moment_nam : float
+            Of the seed.
+        """
+        patch = self._patches[order][[place]].toarray()[0]
+        topography: NDArray[np.float32] = self._lead_field @ patch * moment_nam * 1e-9
+        return topography
+
+
 def check_session(seconds: float, sfreq_hz: float, seed: int) -> None:
     """Raise a ConfigError if the session would hold no source, or a value is out of range."""
     if not SOURCE_S <= seconds <= MAX_S:
@@ -111,36 +150,57 @@ def simulate_session(
     check_session(seconds, sfreq_hz, seed)
     rng = np.random.default_rng(seed)
     n_times = round((LEAD_IN_S + seconds) * sfreq_hz)
-    dipoles, triangles = cortex_only(head)
-    lead_field = head.lead_field[:, dipoles]
-    patches = {
-        order: patch_dictionary(triangles, head.dipoles_m[dipoles], order)
-        for order in range(ORDERS[0], ORDERS[1] + 1)
-    }
+    patches = Patches(head)
     envelope = _envelope(sfreq_hz)
     ramp = round(RAMP_S * sfreq_hz)
     signal = np.zeros((n_times, head.n_electrodes), np.float32)
     sources = []
     peaks = []
     for start in range(round(LEAD_IN_S * sfreq_hz), n_times - envelope.size + 1, envelope.size):
-        place = int(rng.integers(len(dipoles)))
+        place = int(rng.integers(patches.dipoles.size))
         order = int(rng.integers(ORDERS[0], ORDERS[1] + 1))
         moment_nam = float(rng.uniform(*MOMENT_NAM))
         sign = int(rng.choice([-1, 1]))  # drawn in any case, so that all else stays the same
         if signs == "random":
             moment_nam *= sign
-        topography = lead_field @ patches[order][[place]].toarray()[0] * moment_nam * 1e-9
+        topography = patches.topography_v(place, order, moment_nam)
         signal[start : start + envelope.size] = envelope[:, None] * topography
-        dipole = int(dipoles[place])
+        dipole = int(patches.dipoles[place])
         region = head.atlas_names[head.atlas[dipole]]
         last = start + envelope.size - ramp - 1
         sources.append(TrueSource(dipole, order, moment_nam, region, start + ramp, last))
         peaks.append(np.abs(topography).max())
-    background = background_eeg(head, n_times, sfreq_hz, rng)
-    # One noise level for the session, as in a recording; sources near the scalp stand out more.
-    level = np.median(peaks) / SNR / background.std(axis=0).max()
-    eeg_uv = ((signal + background * level) * 1e6).astype(np.float32)
+    eeg_uv = in_background(signal, peaks, head, sfreq_hz, rng)
     return Session(eeg_uv, tuple(sources), sfreq_hz)
+
+
+def in_background(
+    signal_v: NDArray[np.float32],
+    peaks_v: Sequence[float],
+    head: Head,
+    sfreq_hz: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Return a signal in background EEG, in microvolts.
+
+    Parameters
+    ----------
+    signal_v : ndarray, shape (n_times, n_electrodes)
+    peaks_v : sequence of float
+        Of each source's topography; the median one has the simulator's SNR.
+    head : Head
+    sfreq_hz : float
+    rng : Generator
+
+    Returns
+    -------
+    eeg_uv : ndarray of float32, shape (n_times, n_electrodes)
+    """
+    background = background_eeg(head, len(signal_v), sfreq_hz, rng)
+    # One noise level for the session, as in a recording; sources near the scalp stand out more.
+    level = np.median(peaks_v) / SNR / background.std(axis=0).max()
+    eeg_uv: NDArray[np.float32] = ((signal_v + background * level) * 1e6).astype(np.float32)
+    return eeg_uv
 
 
 def _envelope(sfreq_hz: float) -> NDArray[np.float32]:
@@ -156,8 +216,13 @@ def play_session(
     name: str,
     stop: Callable[[], bool] = lambda: False,
     on_status: Callable[[str], None] = lambda line: None,
+    *,
+    n_clients: int = 1,
+    stay: bool = False,
 ) -> Played:
-    """Stream a session as soon as a client listens, and its truth beside it.
+    """Stream a session as soon as so many clients listen, and its truth beside it.
+
+    With ``stay`` the streams remain, silent, until stopped.
 
     The truth goes out as ``<name>-Truth``: when a source is fully on, a JSON string with its
     dipole, region and moment (signed) and the time stamps of its plateau's first and last sample;
@@ -183,11 +248,15 @@ def play_session(
             end = {"n_samples": n_sent, "first_stamp": first_stamp, "last_stamp": stamp}
             truth.push_sample([json.dumps({"end": end})], stamp)
 
-    return play(
+    played = play(
         outlet,
         session.eeg_uv,
         session.sfreq_hz,
+        n_clients=n_clients,
         stop=stop,
         on_sample=announce,
         on_status=on_status,
     )
+    while stay and not stop():
+        time.sleep(POLL_S)
+    return played

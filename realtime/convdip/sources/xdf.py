@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convdip.errors import RecordingError
+from convdip.live.gaps import RATE_TOLERANCE
 from convdip.live.labels import electrode_name
 from convdip.live.units import volts_per_unit
 from convdip.sources.units import known_units
 from convdip.sources.xdf_streams import XdfStream, load_streams
 from convdip.streams import Channel
+from convdip.text import listed
 
 if TYPE_CHECKING:
     import mne
@@ -25,8 +27,8 @@ log = logging.getLogger(__name__)
 # Intervals between samples that are off by half or more are irregular; a few may be.
 OFF_INTERVAL = 0.5
 REGULAR_SHARE = 0.95
-# What a clock drifts is less, what a wrongly stated rate is off by is more.
-RATE_TOLERANCE = 0.01
+# Of the streams of a file, how many a message names.
+MOST_LISTED = 8
 
 
 def read_xdf(
@@ -78,7 +80,7 @@ def _choose(
 ) -> XdfStream:
     """Return the one stream to play."""
     numeric = [s for s in streams if not s.is_markers and len(s.stamps) > 1]
-    there = "; ".join(map(str, streams)) or "none"
+    there = "; ".join(map(str, streams[:MOST_LISTED])) or "none"
     if chosen is not None:
         fitting = [s for s in numeric if chosen in (s.name, s.source_id, str(s.number))]
         if not fitting:
@@ -98,9 +100,10 @@ def _choose(
             "choose it by its name or number with `stream`"
         )
     if len(fitting) > 1:
+        named = "; ".join(map(str, fitting[:MOST_LISTED]))
         raise RecordingError(
-            f"{len(fitting)} streams fit: {'; '.join(map(str, fitting))}; choose one by its name, "
-            "source id or number with `stream`"
+            f"{len(fitting)} streams fit: {named}; choose one by its name, source id or number "
+            "with `stream`"
         )
     return fitting[0]
 
@@ -120,14 +123,14 @@ def _volts_per_number(
     """Return the factor to volts of each channel that is EEG, by its index."""
     eeg = [index for index, channel in enumerate(stream.channels) if channel.is_eeg]
     if not eeg:
-        types = ", ".join(sorted({channel.type for channel in stream.channels}))
+        types = listed(sorted({channel.type for channel in stream.channels}), 8)
         raise RecordingError(f"no channel of {stream.name!r} is EEG: they are of type {types}")
     if unit is not None:
         return dict.fromkeys(eeg, volts_per_unit(unit))
     channels = [stream.channels[index] for index in eeg]
     known = known_units([c.label for c in channels], [c.unit for c in channels], electrodes)
     if unknown := [c.label for i, c in enumerate(channels) if i not in known]:
-        log.info("left out, for want of a known unit: %s", ", ".join(unknown))
+        log.info("left out, for want of a known unit: %s", listed(unknown))
     steps = {index: _step(channels[index]) for index in known}
     if not stream.format.startswith("int"):
         if any(step != 1 for step in steps.values()):

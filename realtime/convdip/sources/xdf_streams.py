@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convdip.description import desc_of
 from convdip.streams import Channel, channels_of
+from convdip.text import one_line, shown
 
 log = logging.getLogger(__name__)
 
@@ -96,16 +97,16 @@ def _damage_said(path: Path) -> Iterator[None]:
     finally:
         logger.removeFilter(take)
     for what in damage:
-        log.warning("%s is damaged, and read as far as it can be: %s", path.name, what)
+        log.warning("%s is damaged, and read as far as it can be: %s", path.name, one_line(what))
 
 
 def _described(loaded: dict[str, Any]) -> XdfStream:
     info = loaded["info"]
 
     def text(key: str) -> str:
-        return str((info.get(key) or [""])[0] or "").strip()
+        return shown(str((info.get(key) or [""])[0] or "").strip())
 
-    desc = _element("desc", (info.get("desc") or [None])[0])
+    desc = desc_of((info.get("desc") or [None])[0], "a stream of the file")
     return XdfStream(
         number=int(info["stream_id"]),
         name=text("name"),
@@ -117,14 +118,3 @@ def _described(loaded: dict[str, Any]) -> XdfStream:
         samples=loaded["time_series"],
         stamps=np.asarray(loaded["time_stamps"], float),
     )
-
-
-def _element(tag: str, content: Any) -> ElementTree.Element:
-    """Return what pyxdf made a dictionary of lists as the XML that it was."""
-    element = ElementTree.Element(tag)
-    if isinstance(content, dict):
-        for key, children in content.items():
-            element.extend(_element(key, child) for child in children)
-    else:
-        element.text = content
-    return element

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from convdip_training.evaluation.laboratory import Laboratory
@@ -265,9 +266,12 @@ def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
     for n_samples, of_size in groupby(groups, key=lambda group: group[2].shape[1]):
         together = list(of_size)
         stacked = np.concatenate([values for _, _, values in together], axis=2)
-        with tqdm(
-            total=N_PERMUTATIONS, unit="perm", desc=f"tests of {n_samples}", mininterval=1
-        ) as bar:
+        what = f"tests of {n_samples}"
+        # Another thread would wait most of the time, and burn a core meanwhile.
+        with (
+            threadpool_limits(1),
+            tqdm(total=N_PERMUTATIONS, unit="perm", desc=what, mininterval=1) as bar,
+        ):
             p = permutation_test(stacked, rng, N_PERMUTATIONS, bar.update)
         for (scores, name, values), p_here in zip(
             together, np.split(p, len(together), axis=2), strict=True

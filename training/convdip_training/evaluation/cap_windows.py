@@ -11,7 +11,7 @@ import numpy as np
 from convdip.head import Head
 from convdip.live.gains import Gains
 from convdip.live.network import Network
-from convdip.live.operator import Operator
+from convdip.live.operator import Operator, unlikeness_of
 from convdip.live.topography import average_reference
 from convdip.live.window import power_of
 from convdip.patches import cortex_only, patch_dictionary
@@ -110,7 +110,7 @@ def window_methods(
     def look(window: Filtered) -> NDArray[np.floating]:
         gains = Gains(cortex, names, places_m, window.rest_covariance(model_noise))
         matrix, lead_field, given = gains.without(np.zeros(len(names), bool))
-        operator = Operator(matrix, lead_field, given=given)
+        operator = Operator(matrix, lead_field, unlikeness_of(lead_field), given=given)
         rms_nam, _ = power_of(window.active.astype(np.float32), operator, network)
         return rms_nam
 

@@ -393,12 +393,12 @@ class Scorer:
         truth = truth[self.cortex]
         distances_m = distance_to_truth_m(truth, self._dipoles_m)
         pools = roc_pools(truth, distances_m)
-        true_maxima = self._maxima_m(truth)
+        true_maxima = self.maxima_m(truth)
         rows = []
         for whole in estimates:
             estimate = whole[self.cortex]
             close, far = auc(estimate, pools)
-            maxima = self._maxima_m(estimate)
+            maxima = self.maxima_m(estimate)
             matches = match_maxima(true_maxima, maxima)
             peak_error = peak_error_mm(truth, estimate, self._dipoles_m)
             row = {
@@ -422,7 +422,7 @@ class Scorer:
             rows.append([row[name] for name in METRICS])
         return np.array(rows)
 
-    def _maxima_m(self, on_cortex: Map) -> Float:
+    def maxima_m(self, on_cortex: Map) -> Float:
         """Return the places of a map's local maxima, shape (n_maxima, 3)."""
         maxima = local_maxima(on_cortex, self._neighbours, self._dipoles_m)
         return np.asarray(self._dipoles_m[maxima])

@@ -108,7 +108,8 @@ def power(moments: NDArray[np.floating]) -> Float:
 class Regions:
     """The Desikan–Killiany regions of a head, and their power.
 
-    The live service's (`convdip.feedback.regions.power_weights`), in truth and estimate alike.
+    The live service's (`convdip.feedback.regions.power_weights`), in truth and estimate alike; only
+    that none counts as smaller than the median one, since methods differ in how they spread noise.
 
     Parameters
     ----------
@@ -123,7 +124,8 @@ class Regions:
     def __init__(self, head: Head) -> None:
         cortex, regions = np.flatnonzero(head.is_cortex), atlas_regions(head)
         self.names = [region.name for region in regions]
-        self._mean = power_weights(head, [region.dipoles for region in regions])[:, cortex]
+        parts = [region.dipoles for region in regions]
+        self._mean = power_weights(head, parts, smallest=1.0)[:, cortex]
         self.centres_m = np.array([region.centroid_m(head) for region in regions])
         self._region = np.unique(head.atlas[cortex], return_inverse=True)[1]
 

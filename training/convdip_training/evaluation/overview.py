@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from convdip import Bundle, Imager
+from convdip import Bundle
 from convdip.display.cortex import Hemispheres
 from convdip.display.view import Hemisphere
 from convdip.head import Head
@@ -15,6 +15,7 @@ from convdip.sources.simulator import SNR
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from convdip_training.evaluation.as_live import imager_of
 from convdip_training.grid import SHAPE
 
 
@@ -39,7 +40,7 @@ def overview(bundle: Bundle, path: Path, seed: int = 3) -> None:
     noise = background_eeg(head, 500, 500.0, np.random.default_rng(seed))
     noise = noise[100:400:100] / noise.std(axis=0).max()
     eeg = signal + noise * np.abs(signal).max(axis=1, keepdims=True) / SNR
-    frame = Imager(head.channels, unit="volts", model=bundle)(eeg)
+    frame = imager_of(bundle)(eeg)
 
     draw = Hemispheres(head)
     figure = Figure(figsize=(9, 6.6), layout="constrained")

@@ -67,7 +67,7 @@ def permutation_test(
     n_methods, n, n_metrics = scores.shape
     usable = np.asarray(np.isfinite(scores).all(axis=1))
     clean = np.where(usable[:, None], scores, 0.0)
-    columns = clean.transpose(1, 0, 2).reshape(n, -1)
+    columns = clean.transpose(0, 2, 1).reshape(-1, n)
     total, size_of = clean.sum(axis=1), np.abs(clean).sum(axis=1)
     a, b = np.triu_indices(n_methods, k=1)
     both = total[a] + total[b]
@@ -78,12 +78,17 @@ def permutation_test(
     while done < n_permutations:
         size = min(CHUNK, n_permutations - done)
         masks = rng.permuted(np.tile(halves, (size, 1)), axis=1)
-        first = (masks[:, :n].astype(float) @ columns).reshape(size, n_methods, n_metrics)
-        second = (masks[:, n:].astype(float) @ columns).reshape(size, n_methods, n_metrics)
+        first, second = (
+            (columns @ half.T.astype(float)).reshape(n_methods, n_metrics, size)
+            for half in (masks[:, :n], masks[:, n:])
+        )
         for pair, (i, j) in enumerate(zip(a, b, strict=True)):
             # Sum of one group minus sum of the other = 2 · one − both.
-            difference = 2 * (first[:, i] + second[:, j]) - both[pair]
-            at_least[pair] += (np.abs(difference) >= bound[pair]).sum(axis=0)
+            difference = first[i] + second[j]
+            difference *= 2
+            difference -= both[pair, :, None]
+            np.abs(difference, out=difference)
+            at_least[pair] += np.count_nonzero(difference >= bound[pair, :, None], axis=1)
         done += size
         progress(size)
     p = np.full((n_methods, n_methods, n_metrics), np.nan)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from convdip.errors import ConfigError
 from convdip.feedback.features import WINDOW_S, Measure
+from convdip.live.setting_types import check_types
+from convdip.live.tables import Expected, checked, is_number, is_text, read_tables
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,8 @@ class FeatureSettings:
     band_hz: tuple[float, float] | None = None
     of: str = ""
 
-
-def read_tables(path: Path, what: str) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        What is missing where there is no such file.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"no {what} at {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+    def __post_init__(self) -> None:
+        check_types(self)
 
 
 def read_features(path: Path) -> dict[str, FeatureSettings]:
@@ -73,33 +55,21 @@ def read_features(path: Path) -> dict[str, FeatureSettings]:
 
 def _feature(where: str, table: object) -> FeatureSettings:
     """Read one table."""
-    known = [one.name for one in fields(FeatureSettings)]
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where} is no table: expected {', '.join(known)}")
-    unknown = [key for key in table if key not in known]
-    if unknown:
-        raise ConfigError(f"{where} has {unknown[0]!r}: expected {', '.join(known)}")
 
     def is_numbers(value: object) -> bool:
-        if not (isinstance(value, list) and len(value) == 2):
-            return False
-        return all(type(number) in (int, float) for number in value)
+        return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
     def is_names(value: object) -> bool:
-        names = value if isinstance(value, list) else [value]
-        return all(isinstance(name, str) for name in names)
+        return bool(value) and all(map(is_text, value if isinstance(value, list) else [value]))
 
-    expected = {
+    expected: Expected = {
         "regions": (is_names, "names"),
         "measure": (lambda value: value in get_args(Measure), ", ".join(get_args(Measure))),
-        "window_s": (lambda value: type(value) in (int, float), "seconds"),
+        "window_s": (is_number, "seconds"),
         "band_hz": (is_numbers, "two edges, such as [8, 12]"),
-        "of": (lambda value: isinstance(value, str), "an expression in quotation marks"),
+        "of": (is_text, "an expression in quotation marks"),
     }
-    for key, value in table.items():
-        is_right, what = expected[key]
-        if not is_right(value):
-            raise ConfigError(f"{where} {key} is {str(value)[:100]}: expected {what}")
+    table = checked(where, table, expected)
     if "band_hz" in table:
         low, high = table["band_hz"]
         table = {**table, "band_hz": (float(low), float(high))}

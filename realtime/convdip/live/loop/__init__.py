@@ -1,0 +1,1 @@
+"""What a feedback loop is given: features, blocks, one value, and a record of it all."""
