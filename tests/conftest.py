@@ -380,7 +380,7 @@ def prime() -> Callable[[pylsl.StreamOutlet, int, pylsl.StreamInlet], None]:
     """
 
     def send(sender: pylsl.StreamOutlet, n_channels: int, client: pylsl.StreamInlet) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not len(client.pull_chunk(timeout=0.1, max_samples=1, as_numpy=True)[1]):
             assert time.monotonic() < deadline, "the client never got a sample"
             sender.push_chunk(np.zeros((1, n_channels), np.float32), [pylsl.local_clock()])

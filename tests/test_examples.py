@@ -25,7 +25,7 @@ def example(name: str, *arguments: str) -> str:
         [sys.executable, str(EXAMPLES / name), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ def test_fists(
         convdip("run", *settings, "--name", f"{unique}Lab")
         assert replay.wait(60) == 0
         assert convdip("replay", path, "--name", unique).wait(60) == 0
-        printed, trouble = fists.communicate(timeout=30)
+        printed, trouble = fists.communicate(timeout=60)
     finally:
         fists.kill()
     assert fists.returncode == 0, trouble
@@ -178,9 +178,9 @@ def test_psychopy_feedback(
     try:
         [found] = pylsl.resolve_byprop("name", f"{amplifier}Lab-Protocol", timeout=60)
         markers = pylsl.StreamInlet(found)
-        markers.open_stream(timeout=10)
+        markers.open_stream(timeout=60)
         heard = [markers.pull_sample(timeout=60)[0][0] for _ in range(4)]
-        printed, trouble = feedback.communicate(timeout=30)
+        printed, trouble = feedback.communicate(timeout=60)
     finally:
         feedback.kill()
     assert feedback.returncode == 0, trouble

@@ -34,7 +34,7 @@ def test_no_orphan_is_left(number):
         pid = int(starter.stdout.readline())
         assert not is_gone(pid)
         os.kill(starter.pid, number)
-        starter.wait(30)
+        starter.wait(60)
         deadline = time.monotonic() + 60
         while not is_gone(pid):
             assert time.monotonic() < deadline, "it goes on alone"

@@ -35,7 +35,7 @@ UNITS = (
 )  # fmt: skip
 NEED = ("hypothesis", "onnx", "pytest", "pytest-timeout", "pytest-xvfb")
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ SERVICE = {"published": 1000}
 
 def run(*arguments):
     command = [sys.executable, "-m", "convdip", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
 
 @pytest.mark.alone

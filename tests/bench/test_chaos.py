@@ -17,7 +17,7 @@ def test_every_row_is_right_and_every_sample_is_accounted_for():
         [sys.executable, CHAOS, "--minutes", "0.4", "--seed", "2", "--json", "--only", *KINDS],
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         check=False,
     )
     assert done.stdout, done.stderr

@@ -39,7 +39,7 @@ def show(qtbot, tmp_path, monkeypatch):
         qtbot.addWidget(window)
         window.show()
         window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow)
+        qtbot.waitUntil(window.isActiveWindow, timeout=60_000)
 
         def is_there():
             feed = window.feed
@@ -56,7 +56,7 @@ def show(qtbot, tmp_path, monkeypatch):
     return open_window
 
 
-def goes_on(qtbot, publisher, is_so, timeout_s=30.0):
+def goes_on(qtbot, publisher, is_so, timeout_s=60):
     """Let the service go on until something is so."""
 
     def step():
@@ -129,7 +129,7 @@ def test_markers_scroll_with_the_eeg_and_are_there_when_one_looks_back(qtbot, pu
     assert mark.text.startswith("S 7 <b>go</b> nowx")
     goes_on(qtbot, publisher, lambda: strip._end_s > stamp + 0.5)
     qtbot.keyClick(window, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: window.player.is_paused)
+    qtbot.waitUntil(lambda: window.player.is_paused, timeout=60_000)
     tick(window)
     assert has_line(strip, stamp)
     assert not has_line(strip, stamp - 0.1)
@@ -324,7 +324,7 @@ def test_nothing_in_the_bar_is_cut_at_900_pixels(qtbot, publish, show, points):
             for label, (first, last) in zip(labels, corners, strict=True)
         )
 
-    qtbot.waitUntil(is_whole, timeout=10_000)
+    qtbot.waitUntil(is_whole, timeout=60_000)
 
 
 def test_the_electrode_under_the_mouse_is_told(qtbot, publish, show):

@@ -68,7 +68,7 @@ def go_on(qtbot, publisher, is_so):
         publisher.send()
         return is_so()
 
-    qtbot.waitUntil(step, timeout=40_000)
+    qtbot.waitUntil(step, timeout=60_000)
 
 
 # Contrast, as WCAG 2.2 defines it.
@@ -290,7 +290,7 @@ def test_the_keyboard_pins_the_strongest_region(qtbot, show, hand):
     publisher.patch(hand(publisher.head), 5.0)
     go_on(qtbot, publisher, lambda: window.cortex.frame.map.strength.max() > 0.5)
     qtbot.keyClick(window, Qt.Key.Key_K)
-    qtbot.waitUntil(lambda: window.beside.course.region == "precentral-lh", timeout=20_000)
+    qtbot.waitUntil(lambda: window.beside.course.region == "precentral-lh", timeout=60_000)
 
 
 def test_every_control_and_panel_has_a_name(qtbot, show):
@@ -318,10 +318,10 @@ def test_the_state_is_told_to_a_screen_reader(qtbot, show):
     window, publisher = show()
     reader = QAccessible.queryAccessibleInterface(window.status.state)
     assert reader.text(QAccessible.Text.Name) == "LIVE"
-    qtbot.waitUntil(lambda: "STALE" in reader.text(QAccessible.Text.Name), timeout=20_000)
+    qtbot.waitUntil(lambda: "STALE" in reader.text(QAccessible.Text.Name), timeout=60_000)
     picture = QAccessible.queryAccessibleInterface(window.cortex)
     qtbot.waitUntil(
-        lambda: "no sample" in picture.text(QAccessible.Text.Description), timeout=20_000
+        lambda: "no sample" in picture.text(QAccessible.Text.Description), timeout=60_000
     )
     go_on(qtbot, publisher, lambda: reader.text(QAccessible.Text.Name) == "LIVE")
     go_on(qtbot, publisher, lambda: "no sample" not in picture.text(QAccessible.Text.Description))

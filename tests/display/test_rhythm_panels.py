@@ -77,13 +77,13 @@ def watch(qtbot, publish, shipped, network, tmp_path):
         qtbot.addWidget(window)
         window.show()
         window.activateWindow()
-        qtbot.waitUntil(window.isActiveWindow)
+        qtbot.waitUntil(window.isActiveWindow, timeout=60_000)
         return service, window, publisher
 
     return open_window
 
 
-def goes_on(qtbot, service, is_so, timeout_s=40.0):
+def goes_on(qtbot, service, is_so, timeout_s=60):
     def step():
         service.send()
         return bool(is_so())

@@ -48,7 +48,7 @@ def show(qtbot, store, tmp_path, monkeypatch):
         qtbot.addWidget(window)
         window.show()
         window.activateWindow()  # without a window manager nobody else does
-        qtbot.waitUntil(window.isActiveWindow)
+        qtbot.waitUntil(window.isActiveWindow, timeout=60_000)
         if is_shown:
             live(qtbot, publisher, lambda: window.cortex.frame is not None and evidence(window))
         return window
@@ -60,7 +60,7 @@ def evidence(window):
     return bool(window.feed.quality(pylsl.local_clock())) and len(window.feed.eeg.stamps) > 10
 
 
-def live(qtbot, publisher, is_so, timeout_s=20.0):
+def live(qtbot, publisher, is_so, timeout_s=60):
     """Let the service go on until something is so."""
 
     def step():
@@ -223,7 +223,7 @@ def test_it_turns_grey_in_time_and_comes_back(qtbot, publish, show, hand):
     [place] = window.cortex.places_of(dipole)
     live(qtbot, publisher, lambda: hue_at(window, place) > 100)
     stopped = time.monotonic()
-    qtbot.waitUntil(lambda: bool(window.cortex.frame.banner), timeout=5000)
+    qtbot.waitUntil(lambda: bool(window.cortex.frame.banner), timeout=60_000)
     assert time.monotonic() - stopped < 1.0  # 250 ms, and what a busy test machine takes
     assert window.cortex.frame.banner.startswith("STALE: no sample for 0.")
     assert "STALE" in window.status.state.text()
@@ -240,7 +240,7 @@ def test_it_survives_the_service(qtbot, publish, show, request):
     window = show(publisher)
     n_before = window.feed.n_samples
     publisher._sources = publisher._quality = publisher.events = publisher._eeg = None
-    qtbot.waitUntil(lambda: "LOST" in window.status.state.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "LOST" in window.status.state.text(), timeout=60_000)
     assert "waiting for it to return" in window.cortex.frame.banner
     again = publish()
     live(qtbot, again, lambda: window.status.state.text() == "● LIVE", 40)
@@ -516,7 +516,7 @@ def test_a_map_that_is_no_number_is_no_quiet_brain(qtbot, publish, show):
 def test_before_a_first_sample_it_says_so_and_cannot_be_paused(qtbot, publish, show):
     publisher = publish()
     window = show(publisher, is_shown=False)
-    qtbot.waitUntil(lambda: "WAITING" in window.status.state.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "WAITING" in window.status.state.text(), timeout=60_000)
     press(qtbot, window, Qt.Key.Key_Space)
     assert not window.player.is_paused
     publisher._sent_s = pylsl.local_clock()
@@ -569,7 +569,7 @@ def test_what_the_service_said_long_ago_is_not_told(qtbot, publish, show):
     publisher = publish()
     window = show(publisher)
     live(qtbot, publisher, lambda: window.status.values["fit"].text() == "90 %")
-    qtbot.waitUntil(lambda: window.status.values["fit"].text() == "–", timeout=5000)
+    qtbot.waitUntil(lambda: window.status.values["fit"].text() == "–", timeout=60_000)
     assert window.status.values["in"].text() == "–"
 
 
@@ -615,7 +615,7 @@ def test_a_stream_of_another_head_is_refused(qtbot, show, publish, unique, shipp
     del outlet
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_memory_is_flat_over_five_thousand_frames(qtbot, publish, show, hand):
     publisher = publish()
     publisher.patch(hand(publisher.head), 5.0)
@@ -656,7 +656,7 @@ def test_the_command_shows_what_a_service_publishes(convdip, said, unique, tmp_p
     wait_until_it_is_connected(display)
     time.sleep(5)
     display.send_signal(signal.SIGTERM)
-    printed, _ = display.communicate(timeout=20)
+    printed, _ = display.communicate(timeout=60)
     assert display.returncode == 0
     summary = json.loads(printed.splitlines()[-1])
     assert summary["samples"] > 500
@@ -670,7 +670,7 @@ def test_without_a_screen_the_demo_draws_a_picture(convdip, said, tmp_path, monk
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     demo = convdip("demo", "--display", "--seconds", "4", "--json")
-    printed, _ = demo.communicate(timeout=90)
+    printed, _ = demo.communicate(timeout=400)
     assert json.loads(printed.splitlines()[-1])["ok"], said(0)
     sheet = np.asarray(Image.open(tmp_path / "convdip-demo.png")).astype(int)
     assert (np.ptp(sheet, axis=-1) > 100).sum() > 20  # sources in colour
@@ -681,7 +681,7 @@ def test_without_a_screen_the_display_says_so(convdip, said, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     display = convdip("display")
-    assert display.wait(30) == 2
+    assert display.wait(60) == 2
     text = said(0, "no screen here")
     assert "Traceback" not in text
 
@@ -695,6 +695,6 @@ def test_run_opens_and_closes_the_display(convdip, said, unique, monkeypatch, tm
     assert any("display" in child.cmdline() for child in children)
     time.sleep(2)
     service.send_signal(signal.SIGINT)
-    service.wait(30)
+    service.wait(60)
     assert service.returncode == 0
     assert not psutil.wait_procs(children, timeout=0)[1]

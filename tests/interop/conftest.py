@@ -14,7 +14,7 @@ from convdip.sources.player import eeg_outlet
 from convdip.streams import read_eeg
 
 RATE_HZ = 80.0
-SETTINGS: Any = {"roi": "cuneus", "provider": "cpu", "precision": "fp32", "wait_s": 30}
+SETTINGS: Any = {"roi": "cuneus", "provider": "cpu", "precision": "fp32", "wait_s": 60}
 READ = ("Sources", "ROI", "Quality", "Events")
 
 
@@ -47,9 +47,9 @@ class Lab:
     def listen(self):
         """Open a client of the service's streams; return once it gets their samples."""
         for which in READ:
-            found = resolve(f"{self.name}-{which}", 20.0, settle_s=0.0)
+            found = resolve(f"{self.name}-{which}", 60.0, settle_s=0.0)
             inlet = pylsl.StreamInlet(found, max_buflen=10, recover=False)
-            inlet.open_stream(timeout=20)
+            inlet.open_stream(timeout=60)
             self._inlets[which] = inlet
         self._threads.append(threading.Thread(target=self._read))
         self._threads[1].start()

@@ -61,7 +61,7 @@ def run(start):
 
     def run_it(name, *arguments):
         process = start(sys.executable, PROGRAMS / name, *arguments)
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=400)
         assert process.returncode == 0, said
 
     return run_it
@@ -78,7 +78,7 @@ def start_apart(start):
     def begin(name, *arguments):
         for how in (["--offline"], []):
             command = [UV, "sync", *how, "--quiet", "--script", PROGRAMS / name]
-            made = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            made = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
             if made.returncode == 0:
                 find = [UV, "python", "find", "--script", PROGRAMS / name]
                 python = subprocess.check_output(find, text=True).strip()
@@ -171,7 +171,8 @@ def test_an_example_of_pylsl_hears_the_events(lab, start):
     assert (heard.event, heard.facts["electrode"]) == (Event.BAD, "C3")
     lab.wait_for(lambda: text in lab.got("Events")[0])
     markers, stamps = lab.got("Events")
-    assert float(stamp) == pytest.approx(stamps[markers[:, 0] == text][0], abs=1e-6)
+    same = stamps[markers[:, 0] == text]  # C3 may have been bad before
+    assert np.abs(same - float(stamp)).min() < 1e-6
 
 
 def test_lab_recorder_and_pyxdf_keep_what_is_published(lab, start_apart, tmp_path):
@@ -183,7 +184,7 @@ def test_lab_recorder_and_pyxdf_keep_what_is_published(lab, start_apart, tmp_pat
     lab.is_unplugged = True
     lab.wait_for(lambda: len(lab.got("Quality")[0]) >= n_before + 30)
     lab.is_unplugged = False
-    recorder.communicate(timeout=30)
+    recorder.communicate(timeout=60)
     assert recorder.returncode == 0
     lab.catch_up()
 
@@ -236,7 +237,7 @@ def test_what_the_player_of_mne_lsl_sends_is_imaged(lab, start, eeg_file):
     name = f"{lab.name}Player"
     start(sys.executable, PROGRAMS / "mne_lsl_player.py", eeg_file, name)
     found = resolve(name, 60.0, settle_s=0.0)
-    described = read_eeg(pylsl.StreamInlet(found, recover=False).info(timeout=20))
+    described = read_eeg(pylsl.StreamInlet(found, recover=False).info(timeout=60))
     assert described.sample_format == "double64"
     assert set(described.units) == {"0"}
     assert described.types[-1].lower() == "stim"
@@ -252,8 +253,8 @@ def test_what_an_example_of_pylsl_sends_is_understood_and_refused(lab, start):
     """As it stands: ten electrodes, which bear no image."""
     name = f"{lab.name}Ten"
     start(sys.executable, "-m", "pylsl.examples.SendDataAdvanced", "--name", name)
-    found = resolve(name, 30.0, settle_s=0.0)
-    described = read_eeg(pylsl.StreamInlet(found, recover=False).info(timeout=20))
+    found = resolve(name, 60.0, settle_s=0.0)
+    described = read_eeg(pylsl.StreamInlet(found, recover=False).info(timeout=60))
     assert described.labels[:3] == ("Fp1", "Fp2", "C3")
     assert described.places_m[0] == pytest.approx((-0.0307, 0.0949, -0.0047))
     with pytest.raises(MontageError, match="10 electrodes of known places"):

@@ -35,9 +35,9 @@ class Listener:
     def __init__(self, stem):
         self.inlets = {}
         for which in ("Feedback", "Features", "ROI", "Events"):
-            [info] = pylsl.resolve_byprop("name", stream_name(stem, which), timeout=10)
+            [info] = pylsl.resolve_byprop("name", stream_name(stem, which), timeout=60)
             self.inlets[which] = pylsl.StreamInlet(info)
-            self.inlets[which].open_stream(timeout=10)
+            self.inlets[which].open_stream(timeout=60)
         self.rows = {which: [] for which in self.inlets}
         self.stamps = {which: [] for which in self.inlets}
 

@@ -135,24 +135,24 @@ def test_electrodes_are_pulled_and_put_back_and_the_source_is_found_throughout(
         on_frame=frames.append,
         model=str(any_cap.path),
         provider="cpu",
-        wait_s=20,
+        wait_s=60,
     ) as service:
-        assert outlet.wait_for_consumers(10)
-        [info] = pylsl.resolve_byprop("name", stream_name(unique, "Events"), timeout=10)
+        assert outlet.wait_for_consumers(60)
+        [info] = pylsl.resolve_byprop("name", stream_name(unique, "Events"), timeout=60)
         inlet = pylsl.StreamInlet(info)
-        inlet.open_stream(timeout=10)
+        inlet.open_stream(timeout=60)
         stamps = pylsl.local_clock() + time_s
         for first in range(0, len(eeg_uv), 5):
             rows = slice(first, first + 5)
             time.sleep(max(0.0, stamps[rows][-1] - pylsl.local_clock()))
             outlet.push_chunk(np.ascontiguousarray(eeg_uv[rows]), stamps[rows].tolist())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while sum(len(frame.timestamps) for frame in frames) < len(eeg_uv):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         # Of the last electrode it is said last that it is good again.
         while not any((e.event, e.facts.get("electrode")) == ("good", "FC2") for e in events):
-            [text], _ = inlet.pull_sample(timeout=20)
+            [text], _ = inlet.pull_sample(timeout=60)
             events.append(EventMessage.from_json(text))
         while (text := inlet.pull_sample(timeout=0.0)[0]) is not None:
             events.append(EventMessage.from_json(text[0]))
@@ -189,21 +189,21 @@ def test_two_caps_at_once_from_one_bundle(any_cap, unique, doubles_outlet):
             on_frame=found[name].append,
             model=str(any_cap.path),
             provider="cpu",
-            wait_s=20,
+            wait_s=60,
         )
         for name in caps
     ]
     with services[0], services[1]:
         rng = np.random.default_rng(6)
         for name, outlet in outlets.items():
-            assert outlet.wait_for_consumers(10)
+            assert outlet.wait_for_consumers(60)
             eeg_uv = course * patch_eeg(head, caps[name], [seed])
             eeg_uv += rng.standard_normal(eeg_uv.shape)
-            stamps = pylsl.local_clock() + time_s
+            stamps = pylsl.local_clock() - 3 + time_s
             for rows in np.array_split(np.arange(len(time_s)), 20):
                 outlet.push_chunk(np.ascontiguousarray(eeg_uv[rows]), stamps[rows].tolist())
                 time.sleep(0.05)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(
             sum(len(f.timestamps) for f in frames) < len(time_s) for frames in found.values()
         ):

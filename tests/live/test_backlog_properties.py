@@ -24,8 +24,8 @@ class Line:
         name = f"Test{uuid.uuid4().hex[:10]}"
         info = pylsl.StreamInfo(name, "EEG", 1, SFREQ_HZ, pylsl.cf_float32, f"id-{name}")
         self._sender = pylsl.StreamOutlet(info)
-        self.inlet = Inlet(resolve(name, 5.0, settle_s=0.0))
-        assert self._sender.wait_for_consumers(5.0)
+        self.inlet = Inlet(resolve(name, 60.0, settle_s=0.0))
+        assert self._sender.wait_for_consumers(60)
         self.sent = 0
 
     def send(self, n: int) -> None:
@@ -33,7 +33,7 @@ class Line:
         samples = np.arange(self.sent, self.sent + n, dtype=np.float32)
         self._sender.push_chunk(samples[:, None], self.stamps(self.sent, n).tolist())
         self.sent += n
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while self.inlet.n_waiting() < waiting:
             assert time.monotonic() < deadline, "samples got lost on the way"
 

@@ -146,9 +146,9 @@ def test_feedback_of_windows_over_lsl(any_cap, unique, sender, listen):
     }
     with Service(
         unique, unique, model="convdip-anycap", provider="cpu", features=features, keep=True,
-        wait_s=30,
+        wait_s=60,
     ):  # fmt: skip
-        assert sender.outlet.wait_for_consumers(20)
+        assert sender.outlet.wait_for_consumers(60)
         listener = listen(unique)
         sender.keep_pace(two_rhythms(head, n), listener)
     values = np.array(listener.rows["Features"])

@@ -107,7 +107,7 @@ def test_the_imager_takes_it_once_it_is_there(any_cap, any_cap_network):
     imager(eeg_uv[:990])
     np.testing.assert_array_equal(imager.preparation.operator.matrix, before.matrix)
     imager(eeg_uv[990:1010])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for row in eeg_uv[1010:]:
         frame = imager(row[None])
         assert np.isfinite(frame.moments_nam).all()
@@ -150,7 +150,7 @@ def test_a_renewed_baseline_follows_the_eeg(any_cap, any_cap_network):
         course = 5 * rng.standard_normal((500, 1))
         eeg_uv = 2 * background_eeg(head, 500, SFREQ_HZ, rng) + course * topography
         imager(eeg_uv)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while imager.n_baselines == len(matrices):
             assert time.monotonic() < deadline
             imager(eeg_uv[:1])

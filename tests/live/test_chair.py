@@ -30,7 +30,7 @@ def sent_uv(shipped):
 
 def wait_for(frames, n_samples):
     """Wait until frames of so many samples came."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sum(len(frame.timestamps) for frame in frames) < n_samples:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -46,17 +46,17 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
     reports: list[np.ndarray] = []
     events: list[EventMessage] = []
     with Service(
-        unique, unique, on_frame=frames.append, provider="cpu", precision="fp32", wait_s=20
+        unique, unique, on_frame=frames.append, provider="cpu", precision="fp32", wait_s=60
     ) as service:
-        assert outlet.wait_for_consumers(10)
+        assert outlet.wait_for_consumers(60)
         inlets = {
             which: pylsl.StreamInlet(
-                pylsl.resolve_byprop("name", stream_name(unique, which), timeout=10)[0]
+                pylsl.resolve_byprop("name", stream_name(unique, which), timeout=60)[0]
             )
             for which in ("Events", "Quality")
         }
         for inlet in inlets.values():
-            inlet.open_stream(timeout=10)
+            inlet.open_stream(timeout=60)
 
         def listen():
             while (text := inlets["Events"].pull_sample(timeout=0.0)[0]) is not None:
@@ -71,7 +71,7 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
             outlet.push_chunk(np.ascontiguousarray(sent_uv[rows]), stamps[rows].tolist())
             listen()
         wait_for(frames, len(sent_uv))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "good" not in [e.event for e in events] or is_any_bad(reports[-1]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -118,16 +118,16 @@ def test_a_dead_electrode_is_left_out_said_and_given_back(shipped, unique, sent_
 
 def test_over_a_gap_offsets_may_change_without_harm(shipped, unique, doubles_outlet):
     """The amplifier was paused and its offsets drifted: filters begin anew."""
-    session = simulate_session(shipped.head, 4, SFREQ_HZ, 5)
+    session = simulate_session(shipped.head, 2, SFREQ_HZ, 5)
     n = len(session.eeg_uv) // 2
     offsets_uv = np.random.default_rng(1).uniform(-5e4, 5e4, 31)
     halves = [session.eeg_uv[:n].astype(float), session.eeg_uv[n:] + offsets_uv]
     outlet = doubles_outlet(unique, shipped.head.channels, SFREQ_HZ, f"id-{unique}")
     frames: list[Frame] = []
-    with Service(unique, unique, on_frame=frames.append, provider="cpu", wait_s=20):
-        assert outlet.wait_for_consumers(10)
-        stamps = pylsl.local_clock() + np.arange(2 * n) / SFREQ_HZ
-        stamps[n:] += 3.0
+    with Service(unique, unique, on_frame=frames.append, provider="cpu", wait_s=60):
+        assert outlet.wait_for_consumers(60)
+        stamps = pylsl.local_clock() - 4 + np.arange(2 * n) / SFREQ_HZ
+        stamps[n:] += 2.0
         sent = 0
         for half in halves:
             for rows in np.array_split(half, len(half) // 20):
@@ -150,8 +150,8 @@ def test_half_a_cap_gives_no_estimates_and_says_why(shipped, unique):
     left = [n for n, x in zip(head.channels, head.electrodes_m[:, 0], strict=True) if x < 0.01]
     outlet = eeg_outlet(unique, left, SFREQ_HZ, f"id-{unique}")
     frames: list[Frame] = []
-    with Service(unique, unique, on_frame=frames.append, provider="cpu", wait_s=20) as service:
-        assert outlet.wait_for_consumers(10)
+    with Service(unique, unique, on_frame=frames.append, provider="cpu", wait_s=60) as service:
+        assert outlet.wait_for_consumers(60)
         eeg_uv = 10 * np.random.default_rng(0).standard_normal((50, len(left)))
         now_s = pylsl.local_clock()
         outlet.push_chunk(eeg_uv.astype(np.float32), (now_s + np.arange(50) / SFREQ_HZ).tolist())
@@ -165,7 +165,7 @@ def test_names_that_the_stream_does_not_have_are_refused(shipped, unique):
     outlet = eeg_outlet(unique, shipped.head.channels, SFREQ_HZ, f"id-{unique}")
     with (
         pytest.raises(MontageError, match="`bad` names C33: expected electrodes of the stream"),
-        Service(unique, unique, bad="C3, C33", provider="cpu", wait_s=20),
+        Service(unique, unique, bad="C3, C33", provider="cpu", wait_s=60),
     ):
         pass
     del outlet

@@ -69,7 +69,7 @@ def test_no_word_of_a_sender_steers_forges_or_ends_anything(shipped, unique, log
     with Service(source_id=unique, name=f"{unique}Lab", on_frame=frames.append) as service:
         sender.send_until(lambda: len(frames) > 20)
         sources, events = listen(f"{unique}Lab", SOURCES_TYPE), listen(f"{unique}Lab", "Markers")
-        info = sources.info(timeout=10)
+        info = sources.info(timeout=60)
         # As XML that any reader reads, in words that any screen can show.
         ElementTree.fromstring(info.as_xml())
         provenance = read_sources(info).provenance
@@ -103,10 +103,10 @@ def flooded(desc):
 
 
 def listen(stem, kind):
-    found = [s for s in pylsl.resolve_byprop("type", kind, timeout=10) if stem in s.name()]
+    found = [s for s in pylsl.resolve_byprop("type", kind, timeout=60) if stem in s.name()]
     [info] = [s for s in found if s.name() in (f"{stem}-Sources", f"{stem}-Events")]
     inlet = pylsl.StreamInlet(info, recover=False)
-    inlet.open_stream(timeout=10)
+    inlet.open_stream(timeout=60)
     return inlet
 
 

@@ -53,7 +53,7 @@ def outlet(
     return pylsl.StreamOutlet(info, max_buffered=2)
 
 
-def until(is_so, timeout_s=30.0):
+def until(is_so, timeout_s=60):
     deadline = time.monotonic() + timeout_s
     while not (found := is_so()):
         assert time.monotonic() < deadline
@@ -99,7 +99,7 @@ class Search:
 
 def bound_to(name):
     """Return the description of the stream that is there."""
-    return Inlet(resolve(name, 10.0, settle_s=0.0)).description
+    return Inlet(resolve(name, 60.0, settle_s=0.0)).description
 
 
 def uid_of(sender):
@@ -257,7 +257,7 @@ def test_two_twins_at_the_start_are_refused_and_can_be_chosen_by_their_ids(uniqu
 )
 def test_what_cannot_be_eeg_is_refused_before_an_inlet_is_built(unique, said, refusal):
     sender = outlet(unique, **said)
-    found = resolve(unique, 10.0, settle_s=0.0)
+    found = resolve(unique, 60.0, settle_s=0.0)
     before = psutil.Process().memory_info().rss
     with pytest.raises(StreamError, match=refusal):
         Inlet(found)
@@ -433,7 +433,7 @@ def test_a_candidate_that_hangs_delays_nobody(unique, in_a_process):
 
 
 def test_the_successor_of_a_stream_that_hangs_is_found_beside_it(unique, in_a_process):
-    inlet = Inlet(resolve(unique, 10.0, settle_s=0.0))
+    inlet = Inlet(resolve(unique, 60.0, settle_s=0.0))
     child, uid = in_a_process
     assert inlet.description.uid == uid
     child.send_signal(signal.SIGSTOP)
@@ -479,9 +479,9 @@ class Events:
     """What a service says in its events."""
 
     def __init__(self, name):
-        found = resolve(f"{name}-Events", 30.0, settle_s=0.0)
+        found = resolve(f"{name}-Events", 60.0, settle_s=0.0)
         self._inlet = pylsl.StreamInlet(found, recover=False)
-        self._inlet.open_stream(timeout=10)
+        self._inlet.open_stream(timeout=60)
         self.heard: list[dict[str, Any]] = []
 
     def until(self, event):
@@ -498,13 +498,13 @@ def send(sender, n, seed, offset_uv=0.0):
     samples = rng.standard_normal((n, sender.channel_count)) * 20 + offset_uv
     samples = samples.astype(np.float32)
     stamps = pylsl.local_clock() + np.arange(-n, 0) / 250 + 0.004
-    assert sender.wait_for_consumers(20.0)
+    assert sender.wait_for_consumers(60)
     sender.push_chunk(samples, stamps.tolist())
     return samples, stamps
 
 
 def provenance(name):
-    info = pylsl.StreamInlet(resolve(f"{name}-Sources", 30.0, settle_s=0.0)).info(timeout=10)
+    info = pylsl.StreamInlet(resolve(f"{name}-Sources", 60.0, settle_s=0.0)).info(timeout=60)
     return read_sources(info).provenance
 
 
@@ -519,7 +519,7 @@ def test_a_source_that_comes_later_is_waited_for(unique, shipped, caplog):
     assert thread.is_alive()
     sender = outlet(unique, shipped.head.channels)
     _, stamps = send(sender, 1, 0)
-    thread.join(30)
+    thread.join(60)
     np.testing.assert_array_equal(found[0].timestamps, stamps)
     frames.close()
 
@@ -549,7 +549,7 @@ def test_a_sender_started_again_while_the_program_was_busy_is_the_same(unique, s
     is_free.set()
     until(lambda: "is back" in caplog.text)
     send(sender, 1, 1)
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
     assert got[-1].flags.is_resumed
     assert "was there before" not in caplog.text
@@ -609,7 +609,7 @@ def test_provenance_is_that_of_the_stream_in_force(unique, shipped, tmp_path):
         assert "with source id 67890 instead of 12345" in back["text"]
         until(lambda: provenance(unique).input_source_id == "67890")
         [power] = [s for s in find_streams(1.0) if s.name() == f"{unique}-Power-8-13"]
-        described = read_sources(pylsl.StreamInlet(power).info(timeout=10)).provenance
+        described = read_sources(pylsl.StreamInlet(power).info(timeout=60)).provenance
         assert described.input_source_id == "67890"
         send(sender, 50, 1)
         until(lambda: service.health.n_published == 100)

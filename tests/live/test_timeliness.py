@@ -47,8 +47,8 @@ class Client:
         self.stem = stem
         self._inlets = {}
         for which in ("Events", "Quality"):
-            self._inlets[which] = pylsl.StreamInlet(resolve(f"{stem}-{which}", 10.0, settle_s=0.0))
-            self._inlets[which].open_stream(timeout=10.0)
+            self._inlets[which] = pylsl.StreamInlet(resolve(f"{stem}-{which}", 60.0, settle_s=0.0))
+            self._inlets[which].open_stream(timeout=60)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -67,7 +67,7 @@ class Client:
     def said(self, event):
         return [message for message in self.events if message.event == event]
 
-    def until(self, is_so, meanwhile=lambda: time.sleep(0.02), timeout_s=40):
+    def until(self, is_so, meanwhile=lambda: time.sleep(0.02), timeout_s=60):
         deadline = time.monotonic() + timeout_s
         while not is_so():
             assert time.monotonic() < deadline, [str(e.event) + ": " + e.text for e in self.events]

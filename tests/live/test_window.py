@@ -158,15 +158,15 @@ def test_power_goes_out_with_the_stamp_of_the_last_sample(any_cap, unique, doubl
     eeg_uv, _ = rhythm(head, 1500, 4)
     outlet = doubles_outlet(unique, head.channels, SFREQ_HZ, f"id-{unique}")
     with Service(
-        unique, unique, model=str(any_cap.path), provider="cpu", band=(8, 12), window=0.5, wait_s=20
+        unique, unique, model=str(any_cap.path), provider="cpu", band=(8, 12), window=0.5, wait_s=60
     ):
-        assert outlet.wait_for_consumers(10)
-        [info] = pylsl.resolve_byprop("name", stream_name(unique, "Power"), timeout=10)
+        assert outlet.wait_for_consumers(60)
+        [info] = pylsl.resolve_byprop("name", stream_name(unique, "Power"), timeout=60)
         assert info.type() == "SourcePower"
         assert info.channel_count() == head.n_dipoles
         inlet = pylsl.StreamInlet(info)
-        inlet.open_stream(timeout=10)
-        described = inlet.info(timeout=10).desc()
+        inlet.open_stream(timeout=60)
+        described = inlet.info(timeout=60).desc()
         assert described.child("timing").child_value("window_s") == "0.5"
         stamps = pylsl.local_clock() + np.arange(len(eeg_uv)) / SFREQ_HZ
         maps: list[list[float]] = []
@@ -178,7 +178,7 @@ def test_power_goes_out_with_the_stamp_of_the_last_sample(any_cap, unique, doubl
             maps += new
             at += when
         while len(at) <= 3:  # on a busy computer they come seldom
-            new, when = inlet.pull_chunk(timeout=20, min_samples=1)
+            new, when = inlet.pull_chunk(timeout=60, min_samples=1)
             assert when, "it gave no more powers"
             maps += new
             at += when

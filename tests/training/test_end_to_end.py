@@ -126,7 +126,7 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, conv
     assert "is trained already" in again.stderr
 
     demo = convdip("demo", "--model", folder / "bundle", "--seconds", 4, "--json")
-    text, _ = demo.communicate(timeout=120)
+    text, _ = demo.communicate(timeout=400)
     assert demo.returncode == 0
     assert json.loads(text.splitlines()[-1])["model"] == "bundle"
 

@@ -259,7 +259,6 @@ def leaves(value):
     return [value]
 
 
-@pytest.mark.timeout(600)  # 80,000 samples: half a minute on two quiet cores
 def test_real_recordings_are_judged(shipped, recording, tmp_path):
     data = recording(MOVEMENTS["fists"].runs[0]).parents[2]
     for name in (EYES_CLOSED, *MOVEMENTS["fists"].runs, *MOVEMENTS["feet"].runs, "eeg/eegmat"):

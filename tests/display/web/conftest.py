@@ -21,7 +21,7 @@ pytest.importorskip("websockets", reason="the extra web is not installed: script
 from convdip.web.live import Live
 from convdip.web.server import WebServer
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 class Served:

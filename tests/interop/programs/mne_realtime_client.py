@@ -18,5 +18,5 @@ pylsl.resolve_streams = lambda wait_time=1.0: resolve_streams(max(1.0, wait_time
 file, source_id, n_channels, rate_hz = sys.argv[1:]
 info = mne.create_info(int(n_channels), float(rate_hz), "misc")
 with LSLClient(info=info, host=source_id, wait_max=20, buffer_size=500) as client:
-    epoch = client.get_data_as_epoch(n_samples=100, timeout=20)
+    epoch = client.get_data_as_epoch(n_samples=100, timeout=60)
 np.savez(file, values=epoch.get_data()[0].T)

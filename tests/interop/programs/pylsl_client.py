@@ -9,7 +9,7 @@ import numpy as np
 from pylsl import StreamInlet, resolve_byprop
 
 file, name = sys.argv[1:]
-inlet = StreamInlet(resolve_byprop("name", name, timeout=20)[0])
+inlet = StreamInlet(resolve_byprop("name", name, timeout=60)[0])
 info = inlet.info()
 names, units = [], []
 channel = info.desc().child("channels").child("channel")
@@ -19,7 +19,7 @@ for _ in range(info.channel_count()):
     channel = channel.next_sibling()
 values, stamps = [], []
 for _ in range(20):
-    sample, stamp = inlet.pull_sample(timeout=10)
+    sample, stamp = inlet.pull_sample(timeout=60)
     values.append(sample)
     stamps.append(stamp)
 while len(stamps) < 60:

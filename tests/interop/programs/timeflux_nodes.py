@@ -18,7 +18,7 @@ import numpy as np
 from timeflux.nodes.lsl import Receive, Send
 
 file, name, echo, rate_hz = sys.argv[1:]
-receive = Receive(value=name, timeout=5)
+receive = Receive(value=name, timeout=60)
 send = Send(echo, type="EEG", rate=float(rate_hz), source=f"id-{echo}")
 values, stamps, end = [], [], time.monotonic() + 60
 while time.monotonic() < end:
