@@ -249,16 +249,47 @@ def deep_model(inverse: Callable[[Head], np.ndarray]) -> Callable[[Head, int], b
     return make
 
 
-@pytest.fixture
-def slow_bundle(
-    tmp_path: Path, shipped: Bundle, deep_model: Callable[[Head, int], bytes]
-) -> Callable[[int], Path]:
-    """Write a bundle on the shipped head whose network takes about 0.04 ms a step and sample."""
+@pytest.fixture(scope="session")
+def failing_model(inverse: Callable[[Head], np.ndarray]) -> Callable[[Head], bytes]:
+    """Return that inverse with a fault: by chance, the 89th run of a session fails."""
 
-    def write(n_steps: int) -> Path:
-        folder = tmp_path / f"slow-{n_steps}"
-        folder.mkdir()
-        (folder / "model.onnx").write_bytes(deep_model(shipped.head, n_steps))
+    def make(head: Head) -> bytes:
+        node = onnx.helper.make_node
+        nodes = [
+            node("MatMul", ["eeg", "kernel"], ["maps"]),
+            node("RandomUniform", [], ["chance"], shape=[1], seed=5.0),
+            node("Greater", ["chance", "most"], ["is_too_much"]),
+            node("Cast", ["is_too_much"], ["place"], to=onnx.TensorProto.INT64),
+            node("Gather", ["nothing", "place"], ["added"]),  # there is no second place
+            node("Add", ["maps", "added"], ["sources"]),
+        ]
+        weights = [
+            onnx.numpy_helper.from_array(array, name)
+            for name, array in (
+                ("kernel", inverse(head)),
+                ("most", np.array([0.99], np.float32)),
+                ("nothing", np.zeros(1, np.float32)),
+            )
+        ]
+        ports = [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", size])
+            for name, size in (("eeg", head.n_electrodes), ("sources", head.n_dipoles))
+        ]
+        graph = onnx.helper.make_graph(nodes, "failing", ports[:1], ports[1:], weights)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+        model.ir_version = 9
+        return model.SerializeToString()
+
+    return make
+
+
+@pytest.fixture
+def bundle_of(tmp_path: Path, shipped: Bundle) -> Callable[[bytes], Path]:
+    """Write a bundle on the shipped head of a model."""
+
+    def write(model: bytes) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="bundle-", dir=tmp_path))
+        (folder / "model.onnx").write_bytes(model)
         shutil.copy(shipped.path / "head.npz", folder)
         digests = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
@@ -267,6 +298,16 @@ def slow_bundle(
         return folder
 
     return write
+
+
+@pytest.fixture
+def slow_bundle(
+    shipped: Bundle,
+    deep_model: Callable[[Head, int], bytes],
+    bundle_of: Callable[[bytes], Path],
+) -> Callable[[int], Path]:
+    """Write a bundle whose network takes about 0.04 ms a step and sample."""
+    return lambda n_steps: bundle_of(deep_model(shipped.head, n_steps))
 
 
 @pytest.fixture

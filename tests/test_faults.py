@@ -247,6 +247,16 @@ PROVEN = {
             "ctrl_c_is_heard_while_a_model_loops",
         ],
     },
+    "the network fails while it runs": {
+        "live/test_network.py": [
+            "a_run_that_fails_is_done_again_on_another_session",
+            "a_gpu_that_is_lost_is_left_for_the_cpu",
+        ],
+        "live/test_embedding.py": [
+            "a_network_that_fails_is_said_and_costs_no_sample",
+            "a_network_that_fails_again_and_again_ends_the_service",
+        ],
+    },
     "the head's electrodes": {
         "live/test_known_answer.py": ["a_head_whose_parts_are_of_different_ones_is_refused"],
     },

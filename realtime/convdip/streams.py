@@ -146,6 +146,7 @@ class Event(StrEnum):
     LEVEL = "level"
     NOTCH = "notch"
     OPERATOR = "operator"
+    NETWORK = "network"
     REST = "rest"
     BLOCK = "block"
     SUSPENDED = "suspended"

@@ -610,7 +610,7 @@ def test_a_stream_of_another_head_is_refused(qtbot, show, publish, unique, shipp
     info.desc().append_child("provenance").append_child_value("model", shipped.name)
     outlet = pylsl.StreamOutlet(info)
     window = show(publish(), name=f"{unique}X", is_shown=False)
-    qtbot.waitUntil(lambda: "another head model" in window.start_page.advice.text(), timeout=15_000)
+    qtbot.waitUntil(lambda: "another head model" in window.start_page.advice.text(), timeout=60_000)
     assert "--model" in window.start_page.advice.text()
     del outlet
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from itertools import islice
+from typing import Any
 
 import convdip
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from convdip.errors import BundleError, ConfigError, StreamError
 from convdip.live.sender import resolve
 from convdip.sources.player import eeg_outlet
+from convdip.streams import EventMessage
 from threadpoolctl import threadpool_info, threadpool_limits
 
 SFREQ_HZ = 250.0
@@ -55,6 +57,13 @@ def amplifier(unique, shipped):
     return Amplifier(unique, shipped.head.channels)
 
 
+def until(is_so):
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def keep_sending(amplifier, stop):
     """Send in real time, from a thread, until told to stop."""
 
@@ -85,6 +94,53 @@ def test_the_public_names():
         "load_bundle",
     ]
     assert all(hasattr(convdip, name) for name in convdip.__all__)
+
+
+def test_a_network_that_fails_is_said_and_costs_no_sample(
+    amplifier, unique, shipped, bundle_of, failing_model
+):
+    model = bundle_of(failing_model(shipped.head))
+    frames: list[convdip.Frame] = []
+    sent = []
+    as_it_is: Any = {"model": str(model), "provider": "cpu", "filter": False, "keep": True}
+    with convdip.Service(unique, unique, on_frame=frames.append, **as_it_is) as service:
+        amplifier.connected()
+        events = pylsl.StreamInlet(resolve(f"{unique}-Events", 60.0, settle_s=0.0))
+        events.open_stream(timeout=60)
+        for n in range(1, 201):
+            sent.append(amplifier.send(1))
+            until(lambda n=n: len(frames) == n)
+        told = [EventMessage.from_json(text) for [text] in events.pull_chunk(timeout=0.5)[0]]
+    failures = [one for one in told if one.event == "network"]
+    assert len(failures) == 2
+    for one in failures:
+        assert one.facts["provider"] == "CPUExecutionProvider"
+        assert "out of data bounds" in one.facts["reason"]
+        assert one.text.endswith("from now on: CPUExecutionProvider, fp32, 1 thread")
+    assert service.summary.published == service.summary.received == 200
+    samples, stamps = (np.concatenate(parts) for parts in zip(*sent, strict=True))
+    np.testing.assert_array_equal(np.concatenate([f.timestamps for f in frames]), stamps)
+    imager = convdip.Imager(amplifier.labels, model=model, provider="cpu")
+    expected = imager(samples).moments_nam
+    np.testing.assert_allclose(
+        np.concatenate([f.moments_nam for f in frames]), expected, atol=1e-4 * expected.max()
+    )
+
+
+def test_a_network_that_fails_again_and_again_ends_the_service(
+    amplifier, unique, shipped, bundle_of, failing_model
+):
+    model = str(bundle_of(failing_model(shipped.head)))
+    service = convdip.Service(unique, unique, model=model, provider="cpu", filter=False, keep=True)
+
+    def work():
+        with service:
+            amplifier.connected()
+            while not service.wait(0.002):
+                amplifier.send(1)
+
+    with pytest.raises(BundleError, match=r"cannot be run: .* 3 times in the last"):
+        work()
 
 
 def test_frames_are_what_the_imager_gives(amplifier, unique):

@@ -1,4 +1,8 @@
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -149,6 +153,50 @@ def test_a_precision_that_cannot_be_had_is_an_error(shipped):
         open_network(without, "cpu", "int8")
     with pytest.raises(ProviderError, match="int8 weights run on the CPU alone"):
         open_network(shipped, "cuda", "int8")
+
+
+def test_a_run_that_fails_is_done_again_on_another_session(toy_head, failing_model, inverse):
+    network = Network(failing_model(toy_head), toy_head, "cpu")
+    failures: list[str] = []
+    network.on_failure = failures.append
+    samples = np.random.default_rng(0).standard_normal((300, 31)).astype(np.float32)
+    maps = np.concatenate([network(sample[None]) for sample in samples])
+    np.testing.assert_allclose(maps, samples @ inverse(toy_head), atol=1e-5)
+    assert len(failures) == 3
+    assert all("cannot be run: " in one and "out of data bounds" in one for one in failures)
+    # Not again and again: one that fails so often is broken.
+    images = map(network, samples[:, None])
+    with pytest.raises(BundleError, match=r"out of data bounds.*; 3 times in the last"):
+        list(images)
+
+
+def test_without_anybody_who_is_told_a_run_that_fails_is_an_error(toy_head, failing_model):
+    network = Network(failing_model(toy_head), toy_head, "cpu")
+    images = map(network, np.ones((100, 1, 31), np.float32))
+    with pytest.raises(BundleError, match=r"the model cannot be run: .*out of data bounds"):
+        list(images)
+
+
+@pytest.mark.parametrize("provider", ["auto", "cuda"])
+def test_a_gpu_that_is_lost_is_left_for_the_cpu(shipped, unique, provider):
+    """In a process of its own, since none of its program runs on the GPU after that."""
+    try:
+        Network(shipped.model, shipped.head, "cuda")
+    except ProviderError:
+        pytest.skip("no CUDA here")
+    command = [sys.executable, Path(__file__).parent / "programs" / "lose_gpu.py", unique, provider]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["before"] == "CUDAExecutionProvider"
+    if provider == "cuda":  # which asked for nothing else
+        assert found["error"].startswith("ProviderError: CUDA fails: ")
+        return
+    assert found["after"] == found["stated"] == "CPUExecutionProvider"
+    assert found["published"] == found["sent"]
+    assert found["largest_difference"] < 1e-3
+    [told] = found["events"]
+    assert told.endswith("from now on: CPUExecutionProvider, fp32, 1 thread")
 
 
 def test_the_quickest_network_is_chosen(toy_head, deep_model):

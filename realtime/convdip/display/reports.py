@@ -26,6 +26,7 @@ MARKED = (
     Event.LEVEL,
     Event.NOTCH,
     Event.OPERATOR,
+    Event.NETWORK,
     Event.REST,
 )
 

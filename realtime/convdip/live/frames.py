@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from convdip.live.events import Say, log_event
 from convdip.live.health import Health
 from convdip.live.imager import Imager
 from convdip.live.inlet import BUFFER_S, Inlet
+from convdip.live.known_answer import check_answers
 from convdip.live.listening import POLL_S, Listening
 from convdip.live.montage import stream_montage
 from convdip.live.patience import GivenUpError
@@ -113,6 +115,7 @@ class Frames:
         self.say: Say = log_event
         self._settings = settings
         self._stop = stop
+        self._failures: deque[str] = deque()
 
     def load(self) -> bool:
         """Load the model: before the stream is connected, so that no sample waits for it.
@@ -131,6 +134,7 @@ class Frames:
             self._network = network = open_network(bundle, *how, self._stop)
         except GivenUpError:
             return False
+        network.on_failure = self._failures.append
         for feature in settings.measured:  # a slip is told before a stream is looked for
             find_regions(bundle.head, feature.regions, is_template=bundle.is_template)
         log.info("model %s: %d dipoles, on %s", bundle.name, bundle.head.n_dipoles, network.words)
@@ -256,6 +260,7 @@ class Frames:
         n_dropped, n_missing = backlog.n_dropped, missing + self._n_missing
         for piece in self._continued(chunk):
             frame = self.imager(piece.samples, piece.timestamps)
+            self._tell_failures()
             flags = replace(
                 self._watch.flags(frame),
                 overload=backlog.is_over,
@@ -282,6 +287,15 @@ class Frames:
         if missing:
             text = f"{missing} samples are missing in the input"
             self.say(Event.GAP, text, pylsl.local_clock(), logging.WARNING, missing=missing)
+
+    def _tell_failures(self) -> None:
+        """Say that the network failed, once what it runs on now has given right answers."""
+        while self._failures:
+            network, what = self._network, self._failures.popleft()
+            check_answers(self._bundle, network)
+            text = f"{what}; from now on: {network.words}"
+            facts = {"provider": network.provider, "reason": what}
+            self.say(Event.NETWORK, text, pylsl.local_clock(), logging.ERROR, **facts)
 
     def _tell_noise(self) -> None:
         """Say that the noise is the person's own from now on, or was renewed."""

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +35,7 @@ Precision = Literal["auto", "fp32", "int8"]
 Float = NDArray[np.float32]
 
 Given = Mapping[str, NDArray[Any]]
+T = TypeVar("T")
 
 PIXELS = (7, 11, 1)
 # Beside whitened EEG: how many samples it is of, then what `Gains.without` returns.
@@ -63,6 +67,8 @@ FLOAT = "tensor(float)"
 # Patches of more orders, larger ones or more dipoles to begin with would take minutes.
 MOST_ORDERS, MOST_ORDER, MOST_COARSE = 8, 20, 5000
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32, 64, 1024)
+# One that fails more often than so many times in so long is broken, not unlucky.
+MOST_FAILURES, FAILURES_S = 3, 600.0
 
 
 class Network:
@@ -100,17 +106,23 @@ class Network:
         From average-referenced volts at the head's own electrodes to the input.
     batch, workers : int
         How a long recording is best imaged: so many samples a run, so many runs at a time.
+    on_failure : callable or None
+        Set it, and a run that fails, as on a GPU that is lost, ends nothing: this is called with
+        what went wrong, from the thread of that run, the network is opened anew on the CPU, and
+        the run is done again. Not with ``provider='cuda'``, nor more than three times in ten
+        minutes.
 
     Raises
     ------
     BundleError
         If the model cannot be loaded or run, takes too long, or has other inputs or outputs.
     ProviderError
-        If CUDA is asked for and cannot be had.
+        If CUDA is asked for and cannot be had, or fails.
     GivenUpError
         If it was stopped.
     """
 
+    on_failure: Callable[[str], None] | None = None
     _bound: FixedBatches | None = None
     _options: Any = None
 
@@ -124,6 +136,11 @@ class Network:
         stop: Callable[[], bool] = never,
     ) -> None:
         self.threads, self.precision = threads, precision
+        self._model, self._head = model, head
+        self._is_cuda_alone = provider == "cuda"
+        self._failures_s: deque[float] = deque(maxlen=MOST_FAILURES)
+        self._failed: list[Any] = []
+        self._failing = threading.Lock()
         try:
             self._load(lambda: self._open(model, head, provider), stop)
             if self._bound is not None:  # a CUDA graph belongs to the thread that recorded it
@@ -204,7 +221,9 @@ class Network:
     def _warm_up(self) -> None:
         """Run each size once: the first run is slow, and on CUDA it records the graph."""
         for size in self._sizes:
-            self(np.zeros((size, self.n_inputs), np.float32))
+            shape = size, *self._sample_shape
+            out = np.empty((size, self._n_dipoles), np.float32)
+            self._run(np.zeros(shape, np.float32), out, self._of_head)
 
     @contextmanager
     def breakable(self) -> Iterator[None]:
@@ -255,6 +274,9 @@ class Network:
             raise ValueError(
                 f"out is {out.dtype} {out.shape}: expected C-contiguous float32 {shape}"
             )
+        return self._surely(lambda: self._run(samples, out, given))
+
+    def _run(self, samples: Float, out: Float, given: Given) -> Float:
         if self._bound is not None:
             return self._bound(samples, out, given)
         feeds = {self.takes: samples, **given}
@@ -265,12 +287,7 @@ class Network:
             assert array.flags.c_contiguous
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         binding.bind_output("sources", "cpu", 0, np.float32, out.shape, out.ctypes.data)
-        try:
-            self._session.run_with_iobinding(binding, self._options)
-        except Exception as error:  # whatever a file holds
-            raise BundleError(
-                f"the model cannot be run on {len(out)} samples: {short(error)}"
-            ) from None
+        self._session.run_with_iobinding(binding, self._options)
         return out
 
     def window(
@@ -293,8 +310,38 @@ class Network:
         """
         length = np.array([n_samples], np.float32)
         feeds = {"factor": factor[None], "n_samples": length, **(given or self._of_head)}
-        (amplitude,), (probability,) = self._session.run(list(OF_WINDOW), feeds, self._options)
+        (amplitude,), (probability,) = self._surely(
+            lambda: self._session.run(list(OF_WINDOW), feeds, self._options)
+        )
         return amplitude, probability
+
+    def _surely(self, run: Callable[[], T]) -> T:
+        """Do a run; once more, on another session, where it fails and may."""
+        while True:
+            session = self._session
+            try:
+                return run()
+            except Exception as error:  # whatever a file holds, or a GPU does
+                what = f"the model cannot be run: {short(error)}"
+            self._open_anew(session, what)
+
+    def _open_anew(self, failed: Any, what: str) -> None:
+        """Replace the session that failed, or raise what happened."""
+        is_cuda = self.provider == "CUDAExecutionProvider"
+        if self.on_failure is None or (is_cuda and self._is_cuda_alone):
+            raise ProviderError(f"CUDA fails: {what}") if is_cuda else BundleError(what)
+        with self._failing:
+            if self._session is not failed:  # another thread's run failed on it, too
+                return
+            now_s = time.monotonic()
+            often = len(self._failures_s) == MOST_FAILURES
+            if often and now_s - self._failures_s[0] < FAILURES_S:
+                raise BundleError(f"{what}; {MOST_FAILURES} times in the last minutes before")
+            self._failures_s.append(now_s)
+            self.on_failure(what)
+            # Kept: what a GPU that is lost holds cannot be freed.
+            self._failed.append((self._session, self._bound))
+            self._load(lambda: self._open(self._model, self._head, "cpu"), never)
 
 
 def _check_ports(session: Any, head: Head) -> tuple[str, tuple[int, ...]]:

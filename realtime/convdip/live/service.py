@@ -158,6 +158,8 @@ class Service:
                     self._feedback.push(frame, clock(), is_noise_known=self._is_noise_known)
                 for power in self._powers:
                     power.push_if_due(float(frame.timestamps[-1]), clock())
+                if self._frames.imager.network.provider != self._provider:
+                    self._announce_anew()
             else:
                 if self._frames.stream is not self._input:
                     self._follow_input()
@@ -172,6 +174,7 @@ class Service:
         assert preparation is not None
         interpolated = () if bundle.takes_any_cap else imager.montage.missing
         self._input = stream = self._frames.stream
+        self._provider = imager.network.provider
         return replace(
             provenance_of(stream, bundle, imager.network, interpolated, settings.unit),
             electrodes=imager.montage.names,
@@ -197,8 +200,11 @@ class Service:
         """Say where estimates come from now: the input is back, maybe under another source id."""
         before, after = self._input, self._frames.stream
         self._input = after
-        if (before.source_id, before.hostname) == (after.source_id, after.hostname):
-            return
+        if (before.source_id, before.hostname) != (after.source_id, after.hostname):
+            self._announce_anew()
+
+    def _announce_anew(self) -> None:
+        """Say where estimates come from now."""
         provenance = self._provenance()
         # A description stays as it is while its stream lives: these begin anew, the old ones first,
         # so that never two are there.

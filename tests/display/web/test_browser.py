@@ -263,7 +263,7 @@ def test_a_server_that_is_gone_is_told_and_found_again(live, hand, shipped, serv
     page.until(lambda: page.text("pinned").startswith("precentral-lh"))
     served.stop()
     page.until(lambda: page.word == "DISCONNECTED" and "no word from convdip web" in page.banner)
-    page.until(lambda: n_coloured(page) == n_coloured_outside(page))
+    page.until(lambda: n_coloured_below(page) == 0)
     serve(publisher.name, port=served.port)
     page.until(lambda: page.word == "LIVE" and page.hues((x, y))[0] > COLOURED)
     # What was pinned still is, with a new server.
@@ -299,7 +299,7 @@ def test_the_command_serves_hangs_and_ends(
     page.until(lambda: page.word == "LIVE" and n_coloured(page) > 50)
     command.send_signal(signal.SIGSTOP)
     page.until(lambda: page.word == "DISCONNECTED" and "no word" in page.banner)
-    page.until(lambda: n_coloured(page) == n_coloured_outside(page))
+    page.until(lambda: n_coloured_below(page) == 0)
     command.send_signal(signal.SIGCONT)
     page.until(lambda: page.word == "LIVE" and n_coloured(page) > 50)
     command.send_signal(signal.SIGINT)
