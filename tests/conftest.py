@@ -48,8 +48,10 @@ _lsl_settings.write(
 _lsl_settings.close()
 os.environ["LSLAPICFG"] = _lsl_settings.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A shell starts its background jobs with Ctrl-C ignored, and their children inherit that.
+# A shell starts its background jobs with Ctrl-C ignored, nohup with a closed terminal; their children
+# inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 from convdip import Bundle, Head, load_bundle  # noqa: E402
 from convdip.live.network import Network  # noqa: E402

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -190,12 +191,13 @@ def test_a_gpu_that_is_lost_is_left_for_the_cpu(shipped, unique, provider):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["before"] == "CUDAExecutionProvider"
     if provider == "cuda":  # which asked for nothing else
-        assert found["error"].startswith("ProviderError: CUDA fails: ")
+        assert re.match(r"ProviderError: CUDA fails: .*: CUDA failure \d+: ", found["error"])
         return
     assert found["after"] == found["stated"] == "CPUExecutionProvider"
     assert found["published"] == found["sent"]
     assert found["largest_difference"] < 1e-3
     [told] = found["events"]
+    assert re.match(r"the model cannot be run: CUDA failure \d+: [^:]+; from now on: ", told)
     assert told.endswith("from now on: CPUExecutionProvider, fp32, 1 thread")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -29,6 +30,8 @@ CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 # Of an error of ONNX Runtime, which may name all that a file holds.
 MOST_SAID = 300
+# Of an error of CUDA, behind the signature of the function that saw it.
+_OF_GPU = re.compile(r"CU\w+ failure \d+: [^;]*")
 
 
 class Switch:
@@ -124,7 +127,9 @@ def open_session(
 
 def short(error: Exception) -> str:
     """Return what ONNX Runtime says of a model, as a part of one line."""
-    return shown(" ".join(str(error).split()), MOST_SAID)
+    said = " ".join(str(error).split())
+    of_gpu = _OF_GPU.search(said)
+    return shown(said if of_gpu is None else of_gpu[0].strip(), MOST_SAID)
 
 
 def _open_cuda(model: bytes, options: Any, cuda_graphs: bool) -> Any | None:
