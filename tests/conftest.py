@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 # Several processes share the tests' computer: threads of a BLAS that wait for work would take turns
 # with them, and most of its time.
@@ -48,8 +49,8 @@ _lsl_settings.write(
 _lsl_settings.close()
 os.environ["LSLAPICFG"] = _lsl_settings.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A shell starts its background jobs with Ctrl-C ignored, nohup with a closed terminal; their children
-# inherit that.
+# A shell starts its background jobs with Ctrl-C ignored, nohup with a closed terminal, and their
+# children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -396,6 +397,62 @@ def call(
         return Ended(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
+
+
+class Lan:
+    """Computers and a cable, as network namespaces of Linux."""
+
+    def __init__(self, names: list[str], home: Path) -> None:
+        self._names = names
+        # LSL's configuration is a user's own: that of the tests keeps to one computer.
+        self._env = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"}
+        self._env["HOME"] = str(home)
+
+    def plug(self, *computers: int) -> None:
+        """Connect two computers."""
+        ends = [self._names[computer][-9:] for computer in computers]
+        assert ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for computer, end in zip(computers, ends, strict=True):
+            name = self._names[computer]
+            assert ip("link", "set", end, "netns", name)
+            # One that takes another's place has its address, too.
+            assert ip("-n", name, "addr", "add", f"10.77.0.{min(computer, 1) + 1}/24", "dev", end)
+            assert ip("-n", name, "link", "set", end, "up")
+            assert ip("-n", name, "route", "add", "default", "dev", end)
+
+    def pull(self, computer: int) -> None:
+        """Pull the cable out of a computer: what was on its way is lost, and nobody is told."""
+        name = self._names[computer]
+        assert ip("-n", name, "link", "del", name[-9:])
+
+    def start(self, computer: int, *arguments: object, **how: Any) -> subprocess.Popen[str]:
+        """Start Python on a computer."""
+        command = ["ip", "netns", "exec", self._names[computer], sys.executable]
+        return subprocess.Popen([*command, *map(str, arguments)], env=self._env, **how)
+
+
+def ip(*arguments: object) -> bool:
+    command = ["ip", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def lan(tmp_path: Path) -> Iterator[Lan]:
+    """Three computers, the first two of them connected."""
+    if sys.platform != "linux" or not shutil.which("ip") or os.geteuid() != 0:
+        pytest.skip("needs Linux and its administrator")
+    names = [f"convdip{uuid.uuid4().hex[:6]}" for _ in range(3)]
+    try:
+        if not all(ip("netns", "add", name) for name in names):
+            pytest.skip("no network namespaces here")
+        for name in names:
+            assert ip("-n", name, "link", "set", "lo", "up")
+        lan = Lan(names, tmp_path)
+        lan.plug(0, 1)
+        yield lan
+    finally:
+        for name in names:
+            ip("netns", "del", name)
 
 
 @pytest.fixture

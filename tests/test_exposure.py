@@ -1,13 +1,9 @@
 """Who finds the streams: programs on this computer, older ones too, and other computers."""
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
-import uuid
-from pathlib import Path
 
 import pylsl
 import pytest
@@ -60,54 +56,21 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def computers():
-    """Two computers and a cable, as network namespaces of Linux."""
-    names = [f"convdip{uuid.uuid4().hex[:6]}" for _ in range(2)]
-    if sys.platform != "linux" or not shutil.which("ip") or os.geteuid() != 0:
-        pytest.skip("needs Linux and its administrator")
-
-    def ip(*arguments):
-        return subprocess.run(["ip", *map(str, arguments)], capture_output=True).returncode == 0
-
-    cable = [name[-9:] for name in names]
-    try:
-        if not all(ip("netns", "add", name) for name in names):
-            pytest.skip("no network namespaces here")
-        assert ip("link", "add", cable[0], "type", "veth", "peer", "name", cable[1])
-        for number, (name, end) in enumerate(zip(names, cable, strict=True), 1):
-            assert ip("link", "set", end, "netns", name)
-            assert ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", end)
-            assert ip("-n", name, "link", "set", "lo", "up")
-            assert ip("-n", name, "link", "set", end, "up")
-            assert ip("-n", name, "route", "add", "default", "dev", end)
-        yield names
-    finally:
-        for name in names:
-            ip("netns", "del", name)
-
-
 @pytest.mark.parametrize("network", [False, True])
-def test_another_computer_finds_what_is_published_only_if_it_should(
-    computers, unique, network, tmp_path
-):
+def test_another_computer_finds_what_is_published_only_if_it_should(lan, unique, network, tmp_path):
     """The service's computer finds the amplifier's stream in either case."""
-    env = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"}
-    env["HOME"] = str(tmp_path)
 
     def start(computer, *arguments):
-        command = ["ip", "netns", "exec", computer, sys.executable, "-c", PUBLISH, *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, env=env, cwd=Path(tmp_path), stdin=pipe, stdout=pipe, text=True
-        )
+        how = {"stdin": pipe, "stdout": pipe, "text": True, "cwd": tmp_path}
+        return lan.start(computer, "-c", PUBLISH, *arguments, **how)
 
-    service = start(computers[0], f"{unique}-S", f"{unique}-A", "60", *["network"] * network)
+    service = start(0, f"{unique}-S", f"{unique}-A", "60", *["network"] * network)
     amplifier = None
     try:
         assert service.stdout.readline() == "up\n"
         wait_s = "60" if network else "3"
-        amplifier = start(computers[1], f"{unique}-A", f"{unique}-S", wait_s, "network")
+        amplifier = start(1, f"{unique}-A", f"{unique}-S", wait_s, "network")
         assert amplifier.stdout.readline() == "up\n"
         assert service.stdout.readline() == "found\n"
         assert amplifier.stdout.readline() == ("found\n" if network else "not found\n")

@@ -68,6 +68,7 @@ PROVEN = {
     "it freezes, and its sender was started again": {
         "live/test_timeliness.py": ["the_successor_of_a_sender_that_hangs_is_taken_up"],
         "live/test_identity.py": ["the_successor_of_a_stream_that_hangs_is_found_beside_it"],
+        "live/test_cable.py": ["a_host_that_vanishes_is_told_as_silent_and_its_successor_taken_up"],
     },
     "samples come long after their stamps": {
         "live/test_timeliness.py": [
