@@ -110,6 +110,7 @@ PROVEN = {
         "live/test_overload.py": [
             "all_images_every_sample_and_says_how_far_it_is_behind",
             "latest_drops_to_stay_fresh_and_counts_what_it_drops",
+            "what_a_full_buffer_loses_is_said_and_counted",
         ],
         "live/test_backlog_properties.py": ["whatever_comes_is_imaged_or_counted_as_dropped"],
     },

@@ -46,12 +46,14 @@ def chaos(folder, env, faults, minutes, seed):
     """Do one fault after the other, each as often as the others, and return what was found."""
     rng = random.Random(seed)
     world = World(folder, env, rng)
-    done, unrecovered, round_of = Counter(), [], []
+    done, unrecovered, round_of = Counter(), [], rng.sample(faults, len(faults))
     try:
         world.open()
         end = time.monotonic() + 60 * minutes
         while time.monotonic() < end and world.is_alive:
             if not round_of:
+                if set(done.values()) == {1}:
+                    world.first_cost = world.cost()
                 round_of = rng.sample(faults, len(faults))
             fault = round_of.pop()
             name = fault.__name__.replace("_", " ")
@@ -64,6 +66,7 @@ def chaos(folder, env, faults, minutes, seed):
                 world.amplifier = world.start_amplifier()
                 world.settle()
             world.note_missing(name)
+            world.note_growth(name)
         return verdict(world, done, unrecovered, seed, minutes)
     finally:
         world.close()

@@ -13,9 +13,11 @@ from world import RATE_HZ
 IN_FLIGHT_S = 0.3
 # Before a loss is said, silence was waited out.
 SILENCE_S = 6.0
-GROWTH = {"memory_mb": 80.0, "threads": 8, "files": 8}
+GROWTH = {"memory_mb": 40.0, "threads": 8, "files": 8}
 # What events say was not imaged although it came; what is missing came not, so it must not explain.
 COUNTED = {Event.DROPPED: "dropped", Event.OVERFLOW: "lost"}
+# At another rate than the stated one it is said that samples are lost, and not how many.
+FULL_S = 10.0
 
 
 def verdict(world, done, unrecovered, seed, minutes):
@@ -29,8 +31,11 @@ def verdict(world, done, unrecovered, seed, minutes):
     counted = sum(int(e.facts.get(COUNTED.get(e.event, ""), 0)) for _, e in world.events)
     unread = sum(int(e.facts.get("unread", 0)) for _, e in world.events)
     outages = outages_of(world.events) + world.reopened
+    full = [(s - FULL_S, s + FULL_S) for s, e in world.events if e.event == Event.OVERFLOW]
     missing = [stamp for sender in own for stamp in sender.missing()]
-    in_outages = sum(any(a - SILENCE_S <= s <= b for a, b in outages) for s in missing)
+    silences = [(begin_s - SILENCE_S, end_s) for begin_s, end_s in outages]
+    in_outages = sum(any(a <= s <= b for a, b in silences) for s in missing)
+    in_full = sum(any(a <= s <= b for a, b in full) for s in missing)
     at_ends = sum(len(s.samples) - 1 - s.last for s in own if s.published)
     in_flight = round(IN_FLIGHT_S * RATE_HZ) * (world.n_deaths + 1)
     found = {
@@ -56,8 +61,10 @@ def verdict(world, done, unrecovered, seed, minutes):
         "without_row": len(missing),
         "without_row_in_outages": in_outages,
         "without_row_after": world.missing_after,
+        "grown_mb_after": world.grown_after,
         "counted_in_events": counted,
-        "unaccounted": max(0, len(missing) - in_outages - counted),
+        "while_full": in_full,
+        "unaccounted": max(0, len(missing) - in_outages - max(counted, in_full)),
         "lost_at_ends": at_ends,
         "unread": unread,
         "lost_at_ends_unaccounted": max(0, at_ends - unread - in_flight),
@@ -134,7 +141,10 @@ def tell(found):
     ]
     parts = [
         f"# Chaos: {found['minutes']:g} minutes, seed {found['seed']}, {found['machine']}",
-        _table(("fault", "times"), found["faults"].items()),
+        _table(
+            ("fault", "times", "MB more"),
+            [(name, n, found["grown_mb_after"].get(name)) for name, n in found["faults"].items()],
+        ),
         _table(("count", ""), counts),
         _table(("event", "times"), found["events"].items()),
         _table(("of the service", "first", "last"), [(k, a, b) for (k, a), b in cost]),

@@ -60,6 +60,10 @@ class World:
         again: from when to when, in LSL time.
     missing_after : dict of str to int
         After which fault samples had no row.
+    grown_after : dict of str to float
+        By how many MB the service grew with each fault.
+    first_cost : dict
+        Of the service, once it has seen each fault: what it needs to outlast them it holds by then.
     """
 
     def __init__(self, folder: Path, env: dict[str, str], rng: random.Random) -> None:
@@ -78,6 +82,7 @@ class World:
         self.n_deaths = self.n_skipped = 0
         self.reopened: list[tuple[float, float]] = []
         self.missing_after: dict[str, int] = {}
+        self.grown_after: dict[str, float] = {}
 
     def open(self) -> None:
         """Start amplifier and service, and listen until it images.
@@ -172,6 +177,7 @@ class World:
             self._inlets[which] = self._opened(which)
         self.settle()
         self.first_cost = self.cost()
+        self._last_mb = self.first_cost["memory_mb"]
 
     def _opened(self, which: str) -> pylsl.StreamInlet:
         found = resolve(stream_name(self.name, which), START_S, settle_s=0.0)
@@ -242,6 +248,13 @@ class World:
         new = sum(len(sender.missing()) for sender in own) - sum(self.missing_after.values())
         if new:
             self.missing_after[fault] = self.missing_after.get(fault, 0) + new
+
+    def note_growth(self, fault: str) -> None:
+        """Note how much the service has grown since the last fault."""
+        if self.is_alive:
+            now_mb = self.cost()["memory_mb"]
+            grown_mb = self.grown_after.get(fault, 0.0) + now_mb - self._last_mb
+            self.grown_after[fault], self._last_mb = round(grown_mb, 1), now_mb
 
     @property
     def is_alive(self) -> bool:

@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pylsl
 import pytest
+from convdip import Service
 from convdip.bench.trial import Between, run_trial
 from convdip.bundle import load_bundle
 from convdip.live.backlog import MAX_BATCH
+from convdip.live.inlet import BUFFER_S
 from convdip.live.network import Network
 from convdip.live.sender import resolve
 from convdip.sources.player import eeg_outlet
@@ -188,6 +190,33 @@ def test_the_quality_stream_goes_on_in_silence_and_says_so(connected):
     for stage in ("arrival", "preparation", "inference", "scaling", "publishing"):
         assert 0 < column(rows, f"{stage}_p50")[-1] < ages[2]
     assert np.nanmax(column(rows, "goodness_of_fit")) <= 1
+
+
+def test_what_a_full_buffer_loses_is_said_and_counted(unique, shipped):
+    """A host program that holds the loop for longer than the input waits."""
+    sender = eeg_outlet(unique, shipped.head.channels, 100.0, f"id-{unique}")
+    waits_s = [BUFFER_S + 2.0]
+
+    def hold(frame):
+        if waits_s:
+            time.sleep(waits_s.pop())
+
+    how = {"provider": "cpu", "precision": "fp32", "filter": False, "keep": True}
+    with Service(unique, unique, on_frame=hold, **how) as service:
+        told = pylsl.StreamInlet(resolve(f"{unique}-Events", 60.0, settle_s=0.0))
+        told.open_stream(timeout=60)
+        assert sender.wait_for_consumers(60)
+        n_sent = len(send_for(sender, BUFFER_S + 5.0, 100.0))
+        deadline = time.monotonic() + 60
+        while service.summary.received + service.summary.overflowed < n_sent:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        said = events(told)
+    overflows = [event["lost"] for event in said if event["event"] == "overflow"]
+    summary = service.summary
+    assert overflows[0] == 0  # at once, before it is known how much
+    assert sum(overflows) == summary.overflowed > 50
+    assert summary.received + summary.overflowed == n_sent
 
 
 @pytest.mark.alone

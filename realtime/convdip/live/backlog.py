@@ -49,6 +49,8 @@ class Backlog:
         Whether a sample had waited for more than ``max_s`` within the last second.
     is_late : bool
         Whether the last batch is of the past, as after a freeze.
+    is_newly_full : bool
+        Whether the last `take` found the inlet's buffer full, and none before did for ten seconds.
     delivery : Delivery
     """
 
@@ -60,7 +62,7 @@ class Backlog:
         self.n_behind = 0
         self.n_dropped = 0
         self.dropped: tuple[float, float] | None = None
-        self.is_over = self.is_late = False
+        self.is_over = self.is_late = self.is_newly_full = False
         self.delivery = Delivery(sfreq_hz, pylsl.local_clock())
 
     @property
@@ -84,7 +86,9 @@ class Backlog:
         n_waiting = inlet.n_waiting() if n == MAX_BATCH else 0
         self.n_behind = max(0, n - 1) + n_waiting
         self.delivery.took(now_s, n, n_waiting, was_there=was_there)
-        if n_waiting >= BUFFER_S * self._sfreq_hz - MAX_BATCH:
+        is_full = n_waiting >= BUFFER_S * self._sfreq_hz - MAX_BATCH
+        self.is_newly_full = is_full and not self.overflowed
+        if is_full:
             self._full_s = now_s
         is_too_much = chunk is not None and self.delivery.waited_s > self._max_s
         if is_too_much:

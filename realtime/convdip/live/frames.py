@@ -325,13 +325,16 @@ class Frames:
         """Report an overload, its end, and what was dropped."""
         was_over, backlog = self.health.is_over, self._backlog
         self.health.queued(backlog)
-        if not (was_over or backlog.is_over or backlog.n_dropped):
+        if not (was_over or backlog.is_over or backlog.n_dropped or backlog.is_newly_full):
             return
         now_s, n_dropped, n_behind = pylsl.local_clock(), backlog.n_dropped, backlog.n_behind
         if backlog.is_over and not was_over:
             wait_ms = n_behind / self.stream.sfreq_hz * 1e3
             text = f"OVERLOAD: {n_behind} samples ({wait_ms:.0f} ms) wait to be imaged"
             self.say(Event.OVERLOAD, text, now_s, logging.ERROR, waiting=n_behind)
+        if backlog.is_newly_full:  # at another rate than the stated one, losses may show no more
+            text = f"samples may be lost: {BUFFER_S} s waited, and no more can"
+            self.say(Event.OVERFLOW, text, now_s, logging.ERROR, lost=0)
         if backlog.dropped:  # to the log only as a sum, or an overload of hours would fill it
             text = f"{n_dropped} samples dropped to image the newest"
             facts = {"dropped": n_dropped, "stamps": backlog.dropped}
