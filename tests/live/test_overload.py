@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -201,7 +202,7 @@ def test_what_a_full_buffer_loses_is_said_and_counted(unique, shipped):
         if waits_s:
             time.sleep(waits_s.pop())
 
-    how = {"provider": "cpu", "precision": "fp32", "filter": False, "keep": True}
+    how: Any = {"provider": "cpu", "precision": "fp32", "filter": False, "keep": True}
     with Service(unique, unique, on_frame=hold, **how) as service:
         told = pylsl.StreamInlet(resolve(f"{unique}-Events", 60.0, settle_s=0.0))
         told.open_stream(timeout=60)
