@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parent.parent
 # One folder a model, with its evaluation.json.
 EVALUATIONS = ROOT / "docs" / "evaluations"
 BENCH = ROOT / "docs" / "bench.json"
+BENCH_GPU = ROOT / "docs" / "bench-gpu.json"
 PAPERS_MODEL = "convdip-paper"
 USUAL_HZ = 500.0
 
@@ -121,9 +122,9 @@ def set_title(key: str) -> str:
 
 
 @cache
-def bench() -> Json:
+def bench(path: Path = BENCH) -> Json:
     """Return what ``convdip bench --json`` found."""
-    found: Json = json.loads(BENCH.read_text(encoding="utf-8"))
+    found: Json = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -152,14 +153,14 @@ def best_baseline(group: Json, metric: str) -> tuple[str, float]:
     return best, found[best]
 
 
-def bench_command() -> str:
+def bench_command(path: Path = BENCH) -> str:
     """Return the command that the benchmark was run with."""
-    return f"convdip bench{' --quick' if bench()['arguments']['quick'] else ''}"
+    return f"convdip bench{' --quick' if bench(path)['arguments']['quick'] else ''}"
 
 
-def machine() -> str:
+def machine(path: Path = BENCH) -> str:
     """Say where and when the benchmark ran."""
-    stated = bench()["machine"]
+    stated = bench(path)["machine"]
     gpu = "no GPU" if stated["gpu"] == "none" else stated["gpu"]
     return f"{stated['date']}, {stated['processor']}, {gpu}, commit {stated['commit']}"
 
@@ -217,13 +218,13 @@ def headlines() -> str:
     )
 
 
-def performance() -> str:
+def performance(path: Path = BENCH) -> str:
     """Return the benchmark's own table."""
-    lines = [Line(**line) for line in bench()["lines"]]
+    lines = [Line(**line) for line in bench(path)["lines"]]
     rows = [re.sub(r" +", " ", row) for row in to_table(lines).splitlines()]
     rows[1] = "| --- | --- | --- | --- |"
     return "\n".join(rows).replace("| NO |", "| **no** |") + (
-        f"\n\n(`{bench_command()} --json`, {machine()}.)"
+        f"\n\n(`{bench_command(path)} --json`, {machine(path)}.)"
     )
 
 
@@ -428,6 +429,7 @@ def confidence() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "headlines": headlines,
     "performance": performance,
+    "performance-gpu": partial(performance, BENCH_GPU),
     "accuracy": accuracy,
     "sets": sets,
     "targets": targets,

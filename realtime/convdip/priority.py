@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import getpass
 import os
@@ -15,6 +17,8 @@ from convdip.errors import PriorityError
 PRIORITY = 20
 # Of what only looks on: the service comes first where cores are few.
 NICENESS = 10
+# The first is glibc's name of the setting.
+M_ARENA_MAX, N_ARENAS = -8, 2
 
 
 def dedicate_process(*, realtime: bool = False) -> None:
@@ -34,8 +38,19 @@ def dedicate_process(*, realtime: bool = False) -> None:
         take_realtime_priority()
     # A sample's products are too small to share: a second thread would only wake up for them.
     threadpool_limits(1, "blas")
+    _share_memory()
     # What comes from outside may be no number or beyond all numbers: that is judged, not warned of.
     np.seterr(all="ignore")
+
+
+def _share_memory() -> None:
+    """Let all threads take memory from two places, where the C library is glibc.
+
+    It would give each of many threads one of its own, and what one has freed is not the others':
+    descriptions of foreign streams, read in threads that end, would fill all of them in hours.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # others have no such call
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, N_ARENAS)
 
 
 def give_way() -> None:

@@ -380,5 +380,5 @@ def test_a_model_that_gives_other_sizes_than_it_says_is_refused(toy_head, right,
     ]
     weights = {"zero": np.float32(0), "size": np.float32(size), "begin": [0], "one": [1]}
     model = graph_of(nodes, {"kernel": right, **weights})
-    with pytest.raises(BundleError, match="cannot be run on 1 samples"):
+    with pytest.raises(BundleError, match="cannot be opened and run once"):
         Network(model, toy_head, "cpu")

@@ -164,7 +164,9 @@ def test_a_run_that_fails_is_done_again_on_another_session(toy_head, failing_mod
     maps = np.concatenate([network(sample[None]) for sample in samples])
     np.testing.assert_allclose(maps, samples @ inverse(toy_head), atol=1e-5)
     assert len(failures) == 3
-    assert all("cannot be run: " in one and "out of data bounds" in one for one in failures)
+    assert all(
+        "cannot be run on 1 samples: " in one and "out of data bounds" in one for one in failures
+    )
     # Not again and again: one that fails so often is broken.
     images = map(network, samples[:, None])
     with pytest.raises(BundleError, match=r"out of data bounds.*; 3 times in the last"):
@@ -174,7 +176,9 @@ def test_a_run_that_fails_is_done_again_on_another_session(toy_head, failing_mod
 def test_without_anybody_who_is_told_a_run_that_fails_is_an_error(toy_head, failing_model):
     network = Network(failing_model(toy_head), toy_head, "cpu")
     images = map(network, np.ones((100, 1, 31), np.float32))
-    with pytest.raises(BundleError, match=r"the model cannot be run: .*out of data bounds"):
+    with pytest.raises(
+        BundleError, match=r"the model cannot be run on 1 samples: .*out of data bounds"
+    ):
         list(images)
 
 
@@ -197,7 +201,9 @@ def test_a_gpu_that_is_lost_is_left_for_the_cpu(shipped, unique, provider):
     assert found["published"] == found["sent"]
     assert found["largest_difference"] < 1e-3
     [told] = found["events"]
-    assert re.match(r"the model cannot be run: CUDA failure \d+: [^:]+; from now on: ", told)
+    assert re.match(
+        r"the model cannot be run on \d+ samples: CUDA failure \d+: [^:]+; from now on: ", told
+    )
     assert told.endswith("from now on: CPUExecutionProvider, fp32, 1 thread")
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from convdip.bundle import Bundle
 from convdip.errors import BundleError
@@ -22,7 +21,7 @@ from convdip.live.gains import N_DIRECTIONS, spread_out
 from convdip.live.network import Network
 from convdip.live.patience import never, within
 from convdip.live.products import product
-from convdip.patches import mesh_adjacency
+from convdip.patches import mesh_adjacency, neighbourhoods
 
 Float = NDArray[np.float32]
 
@@ -179,8 +178,7 @@ def planted(head: Head, n: int) -> tuple[NDArray[np.intp], Float]:
     cortex = np.flatnonzero(head.is_cortex)
     points = head.dipoles_m[cortex].astype(float)
     sources = cortex[spread_out(points, min(n, len(cortex)))]
-    p = head.n_dipoles
-    near = mesh_adjacency(head.triangles, p) + sparse.eye_array(p, dtype=np.float32, format="csr")
+    [near] = neighbourhoods(mesh_adjacency(head.triangles, head.n_dipoles), [1])
     eeg = np.asarray(near[sources] @ head.lead_field.T)
     eeg -= eeg.mean(axis=1, keepdims=True)
     levels = np.sqrt(np.mean(eeg**2, axis=1, keepdims=True))

@@ -149,7 +149,8 @@ class Network:
             raise
         except Exception as error:
             if self._bound is None:  # gains of a head that is none, say
-                raise BundleError(f"the model cannot be opened: {short(error)}") from None
+                what = f"the model cannot be opened and run once: {short(error)}"
+                raise BundleError(what) from None
             log.debug("CUDA graphs: %s", error)
             self._open_without_graphs(model, head, provider, stop)
 
@@ -274,7 +275,7 @@ class Network:
             raise ValueError(
                 f"out is {out.dtype} {out.shape}: expected C-contiguous float32 {shape}"
             )
-        return self._surely(lambda: self._run(samples, out, given))
+        return self._surely(lambda: self._run(samples, out, given), len(out))
 
     def _run(self, samples: Float, out: Float, given: Given) -> Float:
         if self._bound is not None:
@@ -311,18 +312,18 @@ class Network:
         length = np.array([n_samples], np.float32)
         feeds = {"factor": factor[None], "n_samples": length, **(given or self._of_head)}
         (amplitude,), (probability,) = self._surely(
-            lambda: self._session.run(list(OF_WINDOW), feeds, self._options)
+            lambda: self._session.run(list(OF_WINDOW), feeds, self._options), 1
         )
         return amplitude, probability
 
-    def _surely(self, run: Callable[[], T]) -> T:
-        """Do a run; once more, on another session, where it fails and may."""
+    def _surely(self, run: Callable[[], T], n: int) -> T:
+        """Do a run of so many samples; once more, on another session, where it fails and may."""
         while True:
             session = self._session
             try:
                 return run()
             except Exception as error:  # whatever a file holds, or a GPU does
-                what = f"the model cannot be run: {short(error)}"
+                what = f"the model cannot be run on {n} samples: {short(error)}"
             self._open_anew(session, what)
 
     def _open_anew(self, failed: Any, what: str) -> None:

@@ -15,9 +15,9 @@ from convdip.live.listening import POLL_S, Listening
 from convdip.live.montage import MIN_ELECTRODES
 from convdip.streams import Sender, read_sender, told
 
-# After the first hit, how long to listen for a second stream that fits: liblsl asks the
-# network every half second, and not every answer comes to the first question.
-SETTLE_S = 1.0
+# After the first hit, how long to listen for a second stream that fits: half a second after liblsl
+# has asked everybody, it asks the peers that it knows of.
+SETTLE_S = 0.75
 # Of the streams that there are, how many a message lists.
 MOST_LISTED = 8
 
