@@ -4,6 +4,7 @@ this computer, in a session and on ports of their own, and child processes inher
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import json
@@ -28,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import onnx
+import psutil
 import pylsl
 import pytest
 from hypothesis import settings
@@ -59,6 +61,8 @@ from convdip.live.network import Network  # noqa: E402
 from convdip.terminal import ENDINGS  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
+# Open in a process between two tests: more are streams that nobody uses any more.
+MOST_FILES = 100
 # The files that take longest, the longest first.
 LONGEST = (
     "training/test_end_to_end.py", "display/test_window.py", "test_examples.py", "test_wheel.py",
@@ -72,6 +76,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, so that other processes have all others meanwhile."""
     places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(autouse=True)
+def _give_back_ports() -> Iterator[None]:
+    """Collect what tests left behind, once it is much: streams in cycles of references keep their
+    ports, of which there are 90, and behind these none is found.
+    """
+    yield
+    if psutil.Process().num_fds() > MOST_FILES:
+        gc.collect()
 
 
 def pytest_sessionfinish() -> None:
