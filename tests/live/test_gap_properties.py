@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pytest
 from convdip.live.gaps import LEAST_STRETCH, STRETCH_S, GapDetector
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,3 +146,17 @@ def test_a_sender_that_changes_its_rate_is_followed():
     gaps = counted(stamps, [7])
     assert gaps.n_missing == 0
     assert abs(gaps.rate_hz - 32) < 0.1
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_after_a_fast_spell_only_what_was_not_sent_is_missing(size):
+    """At the rate that was fast, what is sent as stated would be a quarter of it."""
+    stamps = np.zeros(1)
+    for rate_hz, seconds in ((125, 30), (500, 5), (125, 12), (62.5, 4), (125, 12)):
+        stamps = np.append(stamps, stamps[-1] + np.arange(1, 1 + rate_hz * seconds) / rate_hz)
+    gaps = GapDetector(125.0)
+    for chunk in chunks(1e4 + stamps, [size]):
+        gaps(chunk)
+    gaps.close()
+    assert gaps.n_missing <= 4 * 62.5
+    assert abs(gaps.rate_hz / 125 - 1) < 0.01

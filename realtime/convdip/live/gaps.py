@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 # Missing samples are looked for over stretches of this length, or of 32 samples.
 STRETCH_S = 1.0
 LEAST_STRETCH = 32
+# Where samples come so much more slowly than they did, over this length at most.
+LONGEST_STRETCH_S = 2.0
 # What a clock drifts is less, what a wrongly stated rate is off by is more.
 RATE_TOLERANCE = 0.01
 # So many stretches in a row that move alike are another rate; losses are not so even.
@@ -57,6 +59,7 @@ class GapDetector:
     def restart(self) -> None:
         """Forget the stamps so far, not the rate: the stream came back."""
         self._last_stamp: float | None = None
+        self._began_after = math.inf  # of a stretch: the stamp before it
         # In samples: how far the stamps are ahead of the count, at the rate known so far.
         self._advance = 0.0
         self._least = self._least_before = math.inf
@@ -96,6 +99,7 @@ class GapDetector:
                 self.n_unstamped += len(stamps)
                 return 0
             self._last_stamp = first - stamps.index(first) / rate_hz - 1 / rate_hz
+            self._began_after = self._last_stamp
         last, advance, least = self._last_stamp, self._advance - n_dropped, self._least
         for stamp in stamps:
             if not math.isfinite(stamp):
@@ -109,7 +113,9 @@ class GapDetector:
         self._last_stamp, self._advance, self._least = last, advance, least
         self._n_stamps += len(stamps)
         self._n_samples += len(stamps) + n_dropped
-        if self._n_stamps >= max(LEAST_STRETCH, STRETCH_S * rate_hz):
+        if self._n_stamps >= LEAST_STRETCH and (
+            self._n_stamps >= STRETCH_S * rate_hz or last - self._began_after >= LONGEST_STRETCH_S
+        ):
             return self._close_stretch()
         return 0
 
@@ -128,6 +134,7 @@ class GapDetector:
             return 0
         self._least_before, self._n_before = least, n
         self._least, self._n_stamps, self._n_samples = math.inf, 0, 0
+        self._began_after = math.inf if self._last_stamp is None else self._last_stamp
         if not math.isfinite(before):
             return 0
         # What rises is least at the beginning of a stretch, what falls at its end.
