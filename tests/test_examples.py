@@ -116,6 +116,7 @@ def test_read_with_mne_lsl(
     assert 0 < sorted(ages_ms)[len(ages_ms) // 2] < 200
 
 
+@pytest.mark.long
 @pytest.mark.alone  # of two trials, none may be left out because samples wait for the processor
 def test_fists(
     recording: Callable[[str], Path],
@@ -156,6 +157,7 @@ def test_fists(
     assert lines[4] == "hit rate 1.00 (95 % interval 0.34 to 1.00), AUC 1.00, 0 left out"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("psychopy") is None,
     reason="PsychoPy is not here: scripts/install dev (Python below 3.13)",

@@ -139,6 +139,7 @@ def test_training_without_its_extra_says_what_to_install(installed, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_the_units_pass_on_this_python_too(install):
     """With the wheel, not the checkout."""
     python = install("with-tests", *NEED) / "python"

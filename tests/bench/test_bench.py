@@ -20,6 +20,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_the_quick_benchmark_measures_and_draws(tmp_path):
     png = tmp_path / "ages.png"

@@ -11,6 +11,7 @@ CHAOS = Path(__file__).parents[2] / "benchmarks" / "chaos"
 KINDS = ("bad_values", "bad_stamps", "killed", "gaps", "frozen", "changed", "twin", "junk")
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_every_row_is_right_and_every_sample_is_accounted_for():
     done = subprocess.run(

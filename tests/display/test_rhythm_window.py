@@ -95,6 +95,7 @@ def occipital(window):
     return (np.ptp(colours, axis=1) > 40).mean(), (colours[:, 0] - colours[:, 2] > 60).mean()
 
 
+@pytest.mark.long
 def test_alpha_comes_with_closed_eyes_and_goes_with_open_ones(qtbot, watch):
     person, window = watch("S001R02.edf", "S001R01.edf")
     goes_on(qtbot, person, lambda: window.cortex.frame is not None and window.feed.n_samples > 0)

@@ -615,6 +615,7 @@ def test_a_stream_of_another_head_is_refused(qtbot, show, publish, unique, shipp
     del outlet
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_memory_is_flat_over_five_thousand_frames(qtbot, publish, show, hand):
     publisher = publish()
@@ -646,6 +647,7 @@ def wait_until_it_is_connected(process):
         time.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_the_command_shows_what_a_service_publishes(convdip, said, unique, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -19,9 +19,6 @@ from convdip.live.frames import frames
 from convdip.live.sender import resolve
 from convdip.streams import Event, EventMessage, read_eeg
 
-# One service serves all, in real time, and its clients take the streams that they find.
-pytestmark = pytest.mark.alone
-
 PROGRAMS = Path(__file__).parent / "programs"
 UV = Path(sys.executable).with_name("uv")
 PUBLISHED = ("Sources", "ROI", "Quality")

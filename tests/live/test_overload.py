@@ -125,6 +125,7 @@ def column(rows, name):
     return rows[:, list(QUALITY).index(name)]
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_all_images_every_sample_and_says_how_far_it_is_behind(connected, slow, said):
     model, sfreq_hz = slow
@@ -237,6 +238,7 @@ def test_a_stalled_client_costs_the_others_nothing():
     assert trial.service["memory_mb"] < 400
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_the_soak_ends_with_a_verdict(tmp_path):
     command = ["scripts/soak", "--minutes", "0.1", "--rate-hz", "500"]

@@ -77,6 +77,7 @@ def foreign_client():
         process.communicate()
 
 
+@pytest.mark.long
 def test_a_real_recording_reaches_a_foreign_client(
     convdip, said, recording, unique, foreign_client
 ):

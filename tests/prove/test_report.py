@@ -17,6 +17,7 @@ from convdip.prove.session import BANDS
 KINDS = {"pulses": 34, "positive": 17, "negative": 17, **dict.fromkeys(BANDS, 17)}
 
 
+@pytest.mark.long
 def test_a_quick_proof_finds_what_was_planted(tmp_path):
     folder = tmp_path / "proof"
     command = [sys.executable, "-m", "convdip", "prove", "--quick", "--json", "--seed", "2"]

@@ -19,6 +19,7 @@ def own(bert):
     )
 
 
+@pytest.mark.long
 def test_a_family_is_the_head_with_other_skulls_and_caps_on_a_finer_cortex(own, tmp_path, caplog):
     cortex, family = training_family(FAMILY, own, 5, tmp_path)
     assert cortex.n_dipoles == 1284

@@ -259,6 +259,7 @@ def leaves(value):
     return [value]
 
 
+@pytest.mark.long
 def test_real_recordings_are_judged(shipped, recording, tmp_path):
     data = recording(MOVEMENTS["fists"].runs[0]).parents[2]
     for name in (EYES_CLOSED, *MOVEMENTS["fists"].runs, *MOVEMENTS["feet"].runs, "eeg/eegmat"):

@@ -128,6 +128,7 @@ def test_what_is_given_is_close_to_what_is_true(simulator, monkeypatch):
     assert np.mean(np.concatenate(best) > 0.2) > 0.7
 
 
+@pytest.mark.long
 def test_it_trains_exports_and_images_any_cap(experiment, toy_scalp_head, tmp_path):
     path = fit(experiment)
     losses = [entry["loss"] for entry in json.loads(path.with_name("history.json").read_text())]

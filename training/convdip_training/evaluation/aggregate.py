@@ -26,6 +26,7 @@ from convdip_training.evaluation.sets import (
 )
 from convdip_training.evaluation.statistics import (
     N_PERMUTATIONS,
+    N_PERMUTATIONS_QUICK,
     bootstrap_intervals,
     cohens_d,
     permutation_test,
@@ -87,7 +88,8 @@ def summarise(here: Laboratory, all_scores: list[Scores]) -> Table:
         "sets": {},
     }
     shown = [scores for scores in all_scores if scores.set not in FOR_CHOICES]
-    tests = _tests(here.plan.seed, shown)
+    n_permutations = N_PERMUTATIONS_QUICK if here.plan.quick else N_PERMUTATIONS
+    tests = _tests(here.plan.seed, shown, n_permutations)
     for scores in shown:
         entry = _set_table(here.plan.seed, scores, chosen[scores.set.signs])
         table["sets"][scores.set.name] = entry | {"tests": tests[scores.set.name]}
@@ -244,7 +246,7 @@ def _correlations(scores: Scores) -> Table:
     return table
 
 
-def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
+def _tests(seed: int, all_scores: list[Scores], n_permutations: int) -> dict[str, Table]:
     """Return the permutation test and Cohen's d of every pair and metric, by set and group."""
     rng = np.random.default_rng([seed, 4])
     groups: list[tuple[Scores, str, Float]] = []
@@ -259,7 +261,7 @@ def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
         if scores.set.draws == MULTI.name:
             many = scores.facts["n_sources"] > FEW_SOURCES[-1]
             groups.append((scores, "5 sources or more", scores.values[:, many]))
-    tables: dict[str, Table] = {s.set.name: {"permutations": N_PERMUTATIONS} for s in all_scores}
+    tables: dict[str, Table] = {s.set.name: {"permutations": n_permutations} for s in all_scores}
     groups = [group for group in groups if group[2].shape[1] >= SMALLEST_GROUP]
     # Groups of one size share the permutations, which cost more than the tests.
     groups.sort(key=lambda group: group[2].shape[1])
@@ -270,9 +272,9 @@ def _tests(seed: int, all_scores: list[Scores]) -> dict[str, Table]:
         # Another thread would wait most of the time, and burn a core meanwhile.
         with (
             threadpool_limits(1),
-            tqdm(total=N_PERMUTATIONS, unit="perm", desc=what, mininterval=1) as bar,
+            tqdm(total=n_permutations, unit="perm", desc=what, mininterval=1) as bar,
         ):
-            p = permutation_test(stacked, rng, N_PERMUTATIONS, bar.update)
+            p = permutation_test(stacked, rng, n_permutations, bar.update)
         for (scores, name, values), p_here in zip(
             together, np.split(p, len(together), axis=2), strict=True
         ):

@@ -276,9 +276,10 @@ def _drop_off(groups: Table) -> str:
 def _test_section(model: str, entry: Table) -> str:
     """Return the model's tests against each baseline method; d > 0 if its value is larger."""
     metrics = ("auc", "peak_error", "maxima_error", "nmse", "emd", "average_precision")
+    n_permutations = entry["tests"]["permutations"]
     parts = [
-        f"### Tests of {model}\n\nUnpaired permutation test of means, "
-        f"{entry['tests']['permutations']:,} permutations (p is never below 1e−6): p, and in "
+        f"### Tests of {model}\n\nUnpaired permutation test of means, {n_permutations:,} "
+        f"permutations (p is never below 1e−{len(str(n_permutations)) - 1}): p, and in "
         f"brackets Cohen's d, positive if {model} has the larger value. Unpaired as in the paper, "
         "although all methods see the same samples; not corrected for the number of tests. "
         "–: a method without a value in some sample is not tested."

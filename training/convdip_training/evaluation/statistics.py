@@ -12,6 +12,7 @@ from scipy.stats import bootstrap
 Float = NDArray[np.float64]
 
 N_PERMUTATIONS = 1_000_000
+N_PERMUTATIONS_QUICK = 100_000
 N_RESAMPLES = 2000
 CONFIDENCE = 0.95
 # Permutations at once: their masks take 2,000 × 2 n_samples bytes, and eight times that as numbers.
@@ -38,7 +39,7 @@ def cohens_d(a: Float, b: Float) -> Float:
 def permutation_test(
     scores: Float,
     rng: np.random.Generator,
-    n_permutations: int = N_PERMUTATIONS,
+    n_permutations: int,
     progress: Callable[[int], Any] = lambda _: None,
 ) -> Float:
     """Return p of the unpaired permutation test for every pair of methods and every metric.
