@@ -65,8 +65,11 @@ REPOSITORY = Path(__file__).parent.parent
 MOST_FILES = 100
 # The files that take longest, the longest first.
 LONGEST = (
-    "training/test_end_to_end.py", "display/test_window.py", "test_examples.py", "test_wheel.py",
-    "live/test_service.py", "prove/test_report.py", "test_docs.py",
+    "training/test_end_to_end.py", "display/test_window.py", "display/web/test_browser.py",
+    "test_examples.py", "live/test_identity.py", "live/test_service.py", "test_wheel.py",
+    "interop/test_foreign_programs.py", "display/web/test_access.py", "live/test_preparation.py",
+    "live/test_rhythms.py", "live/test_timeliness.py", "display/test_start_page.py",
+    "live/test_feedback.py", "display/test_rhythm_window.py", "prove/test_report.py",
 )  # fmt: skip
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 
