@@ -160,12 +160,14 @@ def test_an_example_of_pylsl_hears_the_events(lab, start):
     assert "looking" in hearing.stdout.readline()
     lab.is_unplugged = True
     try:
-        line = hearing.stdout.readline()  # at once, or when it is said again
+        for line in hearing.stdout:  # on a busy computer, other events may come before
+            text, stamp = re.fullmatch(r"got (.*) at time ([\d.]+)\n", line).groups()
+            heard = EventMessage.from_json(text)
+            if heard.event == Event.BAD:  # at once, or when it is said again
+                break
     finally:
         lab.is_unplugged = False
-    text, stamp = re.fullmatch(r"got (.*) at time ([\d.]+)\n", line).groups()
-    heard = EventMessage.from_json(text)
-    assert (heard.event, heard.facts["electrode"]) == (Event.BAD, "C3")
+    assert heard.facts["electrode"] == "C3"
 
     def same():  # the same may have been said before
         markers, stamps = lab.got("Events")
@@ -190,13 +192,14 @@ def test_lab_recorder_and_pyxdf_keep_what_is_published(lab, start_apart, tmp_pat
     for stream, evened in zip(as_sent, usual, strict=True):
         which = stream["info"]["name"][0].removeprefix(f"{lab.name}-")
         rows, stamps = lab.got(which)
+        if which == "Events":
+            heard = list(zip(stream["time_stamps"], np.ravel(stream["time_series"]), strict=True))
+            assert set(heard) <= set(zip(stamps, rows[:, 0], strict=True))
+            assert Event.BAD in [EventMessage.from_json(text).event for _, text in heard]
+            continue
         places = np.searchsorted(stamps, stream["time_stamps"])
         np.testing.assert_array_equal(stream["time_stamps"], stamps[places])
         np.testing.assert_array_equal(stream["time_series"], rows[places])
-        if which == "Events":
-            told = [EventMessage.from_json(text).event for [text] in stream["time_series"]]
-            assert Event.BAD in told
-            continue
         np.testing.assert_array_equal(np.diff(places), 1)
         if which == "Sources":  # stamped evenly, so that evening them out changes nothing
             np.testing.assert_allclose(evened["time_stamps"], stamps[places], rtol=0, atol=1e-3)
