@@ -293,16 +293,18 @@ def test_the_keyboard_pins_the_strongest_region(qtbot, show, hand):
     qtbot.waitUntil(lambda: window.beside.course.region == "precentral-lh", timeout=60_000)
 
 
-def test_every_control_and_panel_has_a_name(qtbot, show):
-    window, _ = show()
-    panels = [
-        window.status,
-        window.cortex,
-        window.beside.scalp,
-        window.beside.strip,
-        window.beside.course,
-    ]
-    panels.append(window.beside.regions)
+@pytest.mark.parametrize("is_live", [False, True])
+def test_every_control_and_panel_has_a_name(qtbot, show, unique, tmp_path, is_live):
+    """Also before anything was shown."""
+    if is_live:
+        window, _ = show()
+    else:
+        store = QSettings(str(tmp_path / "display.ini"), QSettings.Format.IniFormat)
+        window = Window(Feed(unique), store)
+        qtbot.addWidget(window)
+    beside = window.beside
+    panels = [window.status, window.cortex]
+    panels += [beside.scalp, beside.strip, beside.course, beside.regions]
     for widget in [*window.findChildren(QWidget), *panels]:
         is_control = isinstance(widget, CONTROLS) and not isinstance(widget, QScrollBar)
         if is_control or widget in panels:

@@ -41,6 +41,7 @@ class Course(TimePlot):
         self.region: str | None = None
         self._range = (0.0, 0.0)
         super().__init__(theme, SPAN_S)
+        self.setAccessibleName("time course")
         for item in (self._usual, self._threshold, self._curve):
             self.addItem(item)
         self._usual.setVisible(False)
