@@ -317,10 +317,16 @@ def test_the_gauge_follows_the_feedback(live, hand, shipped, feedback):
     page.until(lambda: section.is_displayed() and page.text("value") == "0.50")
     assert page.text("mark") == "0.75"
     feedback.value, feedback.above = 0.9, True
-    page.until(lambda: page.text("value") == "0.90")
-    assert section.get_attribute("data-is") == "above"
     gauge = page.get("gauge")
-    assert gauge.get_attribute("aria-valuenow") == "0.90"
+
+    def told():  # at times it is grey: on a busy computer, feedback comes late
+        return (
+            page.text("value"),
+            section.get_attribute("data-is"),
+            gauge.get_attribute("aria-valuenow"),
+        )
+
+    page.until(lambda: told() == ("0.90", "above", "0.90"))
 
     def share():
         return page.height("column") / page.height("gauge")
