@@ -124,9 +124,10 @@ print(json.dumps({
 
 @pytest.mark.parametrize("network", [False, True])
 def test_searches_are_heard_on_this_computer_alone_unless_asked(tmp_path, network):
+    # Below the ports that the processes of the tests take (tests/conftest.py).
     own = tmp_path / "own.cfg"
     own.write_text(
-        "[lab]\nSessionID = mine\n[ports]\nMulticastPort = 16999\nBasePort = 24000\nIPv6 = disable"
+        "[lab]\nSessionID = mine\n[ports]\nMulticastPort = 16999\nBasePort = 16400\nIPv6 = disable"
     )
     command = [sys.executable, "-c", IN_FORCE, *(["network"] if network else [])]
     env = {**os.environ, "LSLAPICFG": str(own)}
@@ -135,14 +136,14 @@ def test_searches_are_heard_on_this_computer_alone_unless_asked(tmp_path, networ
     found = json.loads(done.stdout)
     assert found["session"] == "mine"
     assert found["listens"] == (["0.0.0.0"] if network else ["127.0.0.1"])
-    assert found["reachable"].startswith("TCP 24000")
+    assert found["reachable"].startswith("TCP 16400")
     assert "INFO" not in done.stderr  # liblsl's notes
 
 
 def test_a_configuration_that_lsl_does_not_use_is_not_believed(tmp_path):
     """LSL was used before: what is given to it now changes nothing, and it says nothing."""
     own = tmp_path / "own.cfg"
-    own.write_text("[log]\nlevel = -2\n[ports]\nMulticastPort = 16998\nBasePort = 24100\n")
+    own.write_text("[log]\nlevel = -2\n[ports]\nMulticastPort = 16998\nBasePort = 16440\n")
     before = "import pylsl\nearly = pylsl.StreamOutlet(pylsl.StreamInfo('y', 'y', 1))\n"
     env = {**os.environ, "LSLAPICFG": str(own)}
     done = subprocess.run(
