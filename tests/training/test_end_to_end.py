@@ -198,7 +198,7 @@ def test_a_bundle_is_evaluated_beside_its_rivals(evaluated):
         low, high = method["auc"]["mean_ci"]
         assert low <= method["auc"]["mean"] <= high
     assert "ghosts" in single["won_by_nothing"]["mean"]
-    assert single["tests"]["all"]["auc"]["bert | random map"]["p"] < 1e-4
+    assert single["tests"]["all"]["auc"]["bert | random map"]["p"] < 1e-5
     report = report_of(folder, "bert", WRITTEN[1]).decode()
     assert "ghosts (a sample) ⚠" in report
     assert "right median nerve" in report.lower()
