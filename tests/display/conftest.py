@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pylsl
 import pytest
 from convdip.bundle import Bundle
+from convdip.display.follower import OPEN_TIMEOUT_S
 from convdip.frame import Frame, StageTimes
 from convdip.live.events import EventOutlet
 from convdip.live.health import Health
@@ -96,6 +98,10 @@ def publish(shipped: Bundle, network: Network, unique: str) -> Iterator[Callable
         return opened[-1]
 
     yield start
+    # liblsl has crashed where an outlet went while its own process was still connecting to it.
+    for thread in threading.enumerate():
+        if thread.name == "convdip-follower":
+            thread.join(3 * OPEN_TIMEOUT_S)
     opened.clear()
 
 

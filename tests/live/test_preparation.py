@@ -1,5 +1,7 @@
 """From the stream's numbers to an image: what a person's EEG brings, and what comes of it."""
 
+import functools
+
 import numpy as np
 import pytest
 from convdip import Filters, Imager
@@ -34,6 +36,18 @@ def imager(shipped, network):
         return Imager(labels or shipped.head.channels, "uV", **how)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shipped, network, session):
+    """Return the frame of the session as it is, imaged once for each way."""
+
+    @functools.cache
+    def of(**how):
+        how = {"sfreq_hz": SFREQ_HZ, "model": shipped, "network": network} | how
+        return Imager(shipped.head.channels, "uV", **how)(session.eeg_uv)
+
+    return of
 
 
 @pytest.fixture
@@ -78,9 +92,11 @@ def disturbed(eeg_uv, kind):
         "drift of 50 µV/s", "50 Hz of 0 to 20 µV", "60 Hz of 0 to 20 µV",
     ],
 )  # fmt: skip
-def test_what_amplifiers_add_costs_less_than_a_millimetre(imager, session, error_mm, kind):
+def test_what_amplifiers_add_costs_less_than_a_millimetre(
+    imager, session, undisturbed, error_mm, kind
+):
     notch_hz = float(kind[:2]) if "Hz" in kind else None
-    clean = imager(filters=Filters(notch_hz=notch_hz))(session.eeg_uv)
+    clean = undisturbed(filters=Filters(notch_hz=notch_hz))
     found = imager()
     frame = found(disturbed(session.eeg_uv, kind))
     assert found.preparation.conditioner.filters.notch_hz == (notch_hz or "auto")
@@ -89,9 +105,11 @@ def test_what_amplifiers_add_costs_less_than_a_millimetre(imager, session, error
 
 
 @pytest.mark.parametrize("kind", ["rail", "noise", "flat", "nan", "offset"])
-def test_a_bad_electrode_costs_what_it_costs_to_leave_it_out(imager, session, error_mm, kind):
+def test_a_bad_electrode_costs_what_it_costs_to_leave_it_out(
+    imager, session, undisturbed, error_mm, kind
+):
     for electrode in (0, 22):
-        without = imager(bad=[imager().montage.names[electrode]])(session.eeg_uv)
+        without = undisturbed(bad=(imager().montage.names[electrode],))
         samples = session.eeg_uv.astype(float)
         after = samples[round(3 * SFREQ_HZ) :, electrode]
         white = np.random.default_rng(0).standard_normal(len(after))

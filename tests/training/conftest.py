@@ -30,13 +30,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bert(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A subject of one's own: the template, larger and longer, with coarse shells.
+    """A subject of one's own: the template, larger and longer, with coarse shells."""
+    return coarse(template, tmp_path_factory.mktemp("subjects") / "bert", (1.02, 1.08, 1.05))
 
-    A boundary element model of them takes seconds, not a minute.
-    """
-    folder = tmp_path_factory.mktemp("subjects") / "bert"
+
+@pytest.fixture(scope="session")
+def ernie(template: Path, bert: Path) -> Path:
+    """Another beside it: the template with coarse shells."""
+    return coarse(template, bert.parent / "ernie", (1.0, 1.0, 1.0))
+
+
+def coarse(template: Path, folder: Path, larger: tuple[float, float, float]) -> Path:
+    """Write a subject with coarse shells: a boundary element model of seconds, not a minute."""
     shutil.copytree(template, folder)
-    larger = np.array([1.02, 1.08, 1.05])
     for path in [*folder.glob("surf/?h.white"), *folder.glob("surf/?h.pial")]:
         points, triangles = mne.read_surface(path)
         mne.write_surface(path, points * larger, triangles, overwrite=True)

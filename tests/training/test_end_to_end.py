@@ -12,15 +12,18 @@ import pytest
 from convdip_training.anatomy.template import package_folder
 from convdip_training.config import DEFAULT_DATA
 
-# Heads with real boundary elements, an evaluation of nine methods.
+# Heads with boundary elements, an evaluation of nine methods.
 pytestmark = pytest.mark.timeout(900)
 
-# Small where it may be small: a coarse cortex and few samples; the head model's BEM is the
-# real one.
+# Small where it may be small: a coarse cortex, coarse shells and few samples. The template's own
+# head is built in test_head.
 PRESET = """
 name = "tiny"
 seed = 5
 [head]
+subject = "ernie"
+subjects_dir = "{subjects_dir}"
+trans = "{trans}"
 spacing = "ico2"
 [noise]
 n_segments = 100
@@ -49,6 +52,7 @@ dipoles = 0.5
 checkpoints = 2
 """
 OPTIONS = ("--preset", "tiny.toml", "--cache", "cache")
+TRANS = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
 EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--data", "data", "--json", "--model")
 WRITTEN = ("evaluation-quick.json", "evaluation-quick.md")
 
@@ -76,10 +80,11 @@ def train(*arguments, cwd, **environment):
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
+def everything(tmp_path_factory, ernie):
     """A folder with a cache and a bundle made from nothing, and what was said meanwhile."""
     folder = tmp_path_factory.mktemp("end-to-end")
-    (folder / "tiny.toml").write_text(PRESET)
+    preset = PRESET.format(subjects_dir=ernie.parent, trans=TRANS)
+    (folder / "tiny.toml").write_text(preset)
     # Evoked responses where they are there; recordings have tests of their own.
     (folder / "data").mkdir()
     (folder / "data" / "evoked").symlink_to(DEFAULT_DATA / "evoked")
@@ -92,8 +97,7 @@ def everything(tmp_path_factory):
 def transferred(everything, bert):
     """The folder, and what was said when its bundle was carried over to another head."""
     folder, _ = everything
-    trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
-    whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
+    whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", TRANS)
     command = ("all", "--from", "bundle", "--cache", "cache", "--output", "bert")
     done = train(*command, *whose, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -102,10 +106,7 @@ def transferred(everything, bert):
 
 @pytest.fixture(scope="module")
 def evaluated(transferred):
-    """The folder, and the evaluation of a bundle with two threads; the bundle stays as it is.
-
-    Of that on the other head, whose shells are coarse: three heads are solved in its place.
-    """
+    """The folder, and the evaluation of a bundle with two threads; the bundle stays as it is."""
     folder, _ = transferred
     exported = contents(folder / "bert")
     done = train(*EVALUATE, "bert", cwd=folder, OMP_NUM_THREADS="2")
@@ -114,7 +115,6 @@ def evaluated(transferred):
     return folder, json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.long
 def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, convdip, call):
     folder, done = everything
     card = json.loads(done.stdout.splitlines()[-1])
@@ -134,7 +134,7 @@ def test_all_from_an_empty_cache_to_a_bundle_that_the_demo_runs(everything, conv
 
 @pytest.mark.long
 def test_a_bundle_is_calibrated_and_nothing_else_changes(transferred, call):
-    """Of the other head, whose shells are coarse; twice from the same cache it is the same."""
+    """Of the other head; twice from the same cache it is the same."""
     folder, _ = transferred
     command = ("calibrate", "--model", "bert", "--cache", "cache", "--json")
     done = call("convdip_training", *command, "--output", "calibrated", cwd=folder)
@@ -150,7 +150,6 @@ def test_a_bundle_is_calibrated_and_nothing_else_changes(transferred, call):
     assert found == expected
 
 
-@pytest.mark.long
 def test_a_transfer_needs_to_know_the_head(everything, call):
     folder, _ = everything
     command = ("all", "--from", "bundle", "--cache", "cache", "--output", "other")
@@ -162,7 +161,6 @@ def test_a_transfer_needs_to_know_the_head(everything, call):
     assert "--preset small beside --from bundle: expected one of them" in done.stderr
 
 
-@pytest.mark.long
 def test_a_bundle_is_transferred_to_another_head(transferred):
     """With a tenth of the samples."""
     folder, done = transferred

@@ -112,6 +112,15 @@ def test_a_radial_dipole_is_most_positive_at_the_electrode_above_it(shipped):
         assert head.channels[head.lead_field[:, most_radial].argmax()] == electrode
 
 
+@pytest.mark.long
+def test_the_template_s_head_is_the_shipped_one(shipped):
+    head = build_head(HeadConfig())
+    assert head.channels == shipped.head.channels
+    np.testing.assert_allclose(head.dipoles_m, shipped.head.dipoles_m, atol=1e-6)
+    difference = head.lead_field - shipped.head.lead_field
+    assert np.abs(difference).max() < 1e-4 * np.abs(head.lead_field).max()
+
+
 def test_a_freesurfer_subject_of_ones_own(bert):
     """Surfaces, BEM, atlas and transform are the subject's."""
     carried = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"

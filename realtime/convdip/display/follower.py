@@ -131,7 +131,9 @@ class Follower:
             self.refusal = f"{len(fitting)} streams are named {shown(self.wanted.name)}, on {hosts}"
         elif fitting and not self._refused_uid:
             [stream] = fitting.values()
-            self._thread = threading.Thread(target=self._open, args=(stream,), daemon=True)
+            self._thread = threading.Thread(
+                target=self._open, args=(stream,), name="convdip-follower", daemon=True
+            )
             self._thread.start()
         return False
 
