@@ -221,8 +221,9 @@ def test_eeg_and_accelerometer_of_one_name_and_id(unique):
     markers = outlet(unique, ["m"], type_="Markers", fmt="string", rate_hz=0.0)
     eeg = outlet(unique)
     for asked in (unique, f"{unique}@{HOST}"):
-        assert resolve(asked, 10.0).uid() == uid_of(eeg)
-    bound = bound_to(unique)
+        found = resolve(asked, 10.0)
+        assert found.uid() == uid_of(eeg)
+    bound = Inlet(found).description
     del eeg
     search = Search(bound)
     search.refused("type ACC, expected EEG; number of channels 3, expected 12")
