@@ -22,8 +22,8 @@ name = "tiny"
 seed = 5
 [head]
 subject = "ernie"
-subjects_dir = "{subjects_dir}"
-trans = "{trans}"
+subjects_dir = '{subjects_dir}'
+trans = '{trans}'
 spacing = "ico2"
 [noise]
 n_segments = 100
