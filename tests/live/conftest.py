@@ -57,7 +57,10 @@ class Listener:
             time.sleep(0.005)
 
     def until_heard(self, service, *said):
-        """Wait until markers wait in a service for the samples that they belong to."""
+        """Wait until markers wait in a service for the samples that they belong to.
+
+        All samples before have to be out: with each, the service takes what it has heard.
+        """
         markers = service._feedback._markers
         self.until(lambda: {*said} <= {text for text, _ in markers._heard.copy()})
 
@@ -91,14 +94,12 @@ class Sender:
     def __init__(self, outlet):
         self.outlet = outlet
 
-    def __call__(self, eeg_uv, begin_s=None, *, live=False):
-        """Send as quickly as it is imaged, or sample by sample; return the stamps."""
-        begin_s = pylsl.local_clock() if begin_s is None else begin_s
-        stamps = begin_s + np.arange(len(eeg_uv)) / SFREQ_HZ
-        step = 1 if live else 25
-        for first in range(0, len(eeg_uv), step):
-            self.push(eeg_uv, stamps, slice(first, first + step))
-            time.sleep(step / SFREQ_HZ if live else 0.04)
+    def __call__(self, eeg_uv):
+        """Send as an amplifier does, sample by sample; return the stamps."""
+        stamps = pylsl.local_clock() + np.arange(len(eeg_uv)) / SFREQ_HZ
+        for at in range(len(eeg_uv)):
+            self.push(eeg_uv, stamps, slice(at, at + 1))
+            time.sleep(1 / SFREQ_HZ)
         return stamps
 
     def keep_pace(self, eeg_uv, listener, begin_s=None):

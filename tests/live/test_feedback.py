@@ -105,7 +105,7 @@ def check_course(listener, stamps, n_rest):
 
 def check_silence(listener, sender, eeg_uv):
     """What stops is suspended, and goes on when it comes again."""
-    last_stamp = sender(eeg_uv, live=True)[-1]
+    last_stamp = sender(eeg_uv)[-1]
     listener.read()
     n_before = len(listener.rows["Feedback"])
     listener.until(lambda: listener.last.get("reason") == Suspended.SILENCE.code)
@@ -123,7 +123,7 @@ def check_silence(listener, sender, eeg_uv):
     reasons = [event.facts.get("reason") for event in listener.events if event.event == "suspended"]
     assert reasons[-2:] == [str(Suspended.FILLING), str(Suspended.SILENCE)]
     n_before = len(listener.rows["Feedback"])
-    sender(eeg_uv, live=True)
+    sender(eeg_uv)
     listener.until(lambda: any(row["valid"] for row in listener.feedback[n_before:]))
     again = listener.feedback[n_before:]
     valid = np.flatnonzero([row["valid"] for row in again])
@@ -139,12 +139,10 @@ def test_what_is_no_number_is_not_fed_back(shipped, unique, sender, listen, alph
     with Service(unique, unique, provider="cpu", band=(8, 12), roi="cuneus", wait_s=60):
         assert sender.outlet.wait_for_consumers(60)
         listener = listen(unique)
-        begin_s = pylsl.local_clock()
-        sender(eeg_uv[:200], begin_s)
+        begin_s = pylsl.local_clock() - n / SFREQ_HZ
+        sender.keep_pace(eeg_uv[:200], listener, begin_s)
         # What is no number takes the rest of its frame with it.
-        listener.until(lambda: len(listener.rows["Features"]) >= 200)
-        sender(eeg_uv[200:], begin_s + 200 / SFREQ_HZ)
-        listener.until(lambda: len(listener.rows["Features"]) >= n)
+        sender.keep_pace(eeg_uv[200:], listener, begin_s + 200 / SFREQ_HZ)
         listener.until(lambda: len(listener.is_steady) >= n)
     features = np.array(listener.rows["Features"])[:, 0]
     window, is_steady = round(WINDOW_S * SFREQ_HZ), listener.is_steady
@@ -392,16 +390,16 @@ def test_the_baseline_between_two_markers(shipped, unique, sender, listen, alpha
         assert markers.wait_for_consumers(60)
         listener = listen(unique)
         calm, strong = np.full(8 * second, 0.5), np.full(4 * second, 8.0)
-        start_s = pylsl.local_clock()
+        start_s = pylsl.local_clock() - 24
         for begin_s, strength in ((0, strong), (4, calm[: 4 * second]), (8, strong), (12, calm)):
             if strength is not strong:
                 markers.push_sample([begins], start_s + begin_s)
                 markers.push_sample(["something else"], start_s + begin_s + 1)
                 markers.push_sample([ends], start_s + begin_s + len(strength) / SFREQ_HZ)
                 listener.until_heard(service, begins, ends)
-            sender(alpha(head, len(strength), strength, int(begin_s)), start_s + begin_s)
-        sender(alpha(head, len(strong), strong, 9), start_s + 20)
-        listener.until(lambda: len(listener.rows["Features"]) >= 24 * second)
+            eeg_uv = alpha(head, len(strength), strength, int(begin_s))
+            sender.keep_pace(eeg_uv, listener, start_s + begin_s)
+        sender.keep_pace(alpha(head, len(strong), strong, 9), listener, start_s + 20)
         listener.until(lambda: listener.last["reason"] == Suspended.SILENCE.code)
     told = [event for event in listener.events if event.event == "rest"]
     assert ["too" in event.text or "less than" in event.text for event in told] == [True, False]
