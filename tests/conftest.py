@@ -69,7 +69,7 @@ LONGEST = (
     "test_examples.py", "live/test_identity.py", "live/test_service.py", "test_wheel.py",
     "interop/test_foreign_programs.py", "display/web/test_access.py", "live/test_preparation.py",
     "live/test_rhythms.py", "live/test_timeliness.py", "display/test_start_page.py",
-    "live/test_feedback.py", "display/test_rhythm_window.py", "prove/test_report.py",
+    "live/test_feedback.py", "prove/test_report.py",
 )  # fmt: skip
 RECORDINGS = Path(os.environ.get("CONVDIP_DATA", REPOSITORY.parent / "shared" / "data"))
 

@@ -96,6 +96,7 @@ def occipital(window):
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_alpha_comes_with_closed_eyes_and_goes_with_open_ones(qtbot, watch):
     person, window = watch("S001R02.edf", "S001R01.edf")
     goes_on(qtbot, person, lambda: window.cortex.frame is not None and window.feed.n_samples > 0)
