@@ -390,7 +390,7 @@ def test_the_baseline_between_two_markers(shipped, unique, sender, listen, alpha
         assert markers.wait_for_consumers(60)
         listener = listen(unique)
         calm, strong = np.full(8 * second, 0.5), np.full(4 * second, 8.0)
-        start_s = pylsl.local_clock() - 24
+        start_s = pylsl.local_clock() - 24  # as long as all that is sent
         for begin_s, strength in ((0, strong), (4, calm[: 4 * second]), (8, strong), (12, calm)):
             if strength is not strong:
                 markers.push_sample([begins], start_s + begin_s)

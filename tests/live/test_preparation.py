@@ -29,7 +29,7 @@ def network(shipped):
     return Imager(shipped.head.channels, model=shipped, provider="cpu").network
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def imager(shipped, network):
     def make(labels=None, **how):
         how = {"sfreq_hz": SFREQ_HZ, "model": shipped, "network": network} | how
@@ -39,15 +39,9 @@ def imager(shipped, network):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(shipped, network, session):
+def undisturbed(imager, session):
     """Return the frame of the session as it is, imaged once for each way."""
-
-    @functools.cache
-    def of(**how):
-        how = {"sfreq_hz": SFREQ_HZ, "model": shipped, "network": network} | how
-        return Imager(shipped.head.channels, "uV", **how)(session.eeg_uv)
-
-    return of
+    return functools.cache(lambda **how: imager(**how)(session.eeg_uv))
 
 
 @pytest.fixture
