@@ -8,7 +8,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from convdip_training.anatomy.template import write_template_subject
+from convdip_training.anatomy.template import package_folder, write_template_subject
 from scipy.spatial import ConvexHull
 
 
@@ -38,6 +38,12 @@ def bert(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ernie(template: Path, bert: Path) -> Path:
     """Another beside it: the template with coarse shells."""
     return coarse(template, bert.parent / "ernie", (1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope="session")
+def trans() -> Path:
+    """Where the head of the template, and of those made of it, lies in its MRI."""
+    return package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
 
 
 def coarse(template: Path, folder: Path, larger: tuple[float, float, float]) -> Path:

@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from convdip_training.anatomy.template import package_folder
 from convdip_training.config import DEFAULT_DATA
 
 # Heads with boundary elements, an evaluation of nine methods.
@@ -52,7 +51,6 @@ dipoles = 0.5
 checkpoints = 2
 """
 OPTIONS = ("--preset", "tiny.toml", "--cache", "cache")
-TRANS = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
 EVALUATE = ("evaluate", "--quick", "--cache", "cache", "--data", "data", "--json", "--model")
 WRITTEN = ("evaluation-quick.json", "evaluation-quick.md")
 
@@ -80,10 +78,10 @@ def train(*arguments, cwd, **environment):
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory, ernie):
+def everything(tmp_path_factory, ernie, trans):
     """A folder with a cache and a bundle made from nothing, and what was said meanwhile."""
     folder = tmp_path_factory.mktemp("end-to-end")
-    preset = PRESET.format(subjects_dir=ernie.parent, trans=TRANS)
+    preset = PRESET.format(subjects_dir=ernie.parent, trans=trans)
     (folder / "tiny.toml").write_text(preset)
     # Evoked responses where they are there; recordings have tests of their own.
     (folder / "data").mkdir()
@@ -94,10 +92,10 @@ def everything(tmp_path_factory, ernie):
 
 
 @pytest.fixture(scope="module")
-def transferred(everything, bert):
+def transferred(everything, bert, trans):
     """The folder, and what was said when its bundle was carried over to another head."""
     folder, _ = everything
-    whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", TRANS)
+    whose = ("--head", "bert", "--subjects-dir", bert.parent, "--trans", trans)
     command = ("all", "--from", "bundle", "--cache", "cache", "--output", "bert")
     done = train(*command, *whose, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -5,15 +5,13 @@ import pytest
 from convdip_training.anatomy.families import N_PLACES
 from convdip_training.anatomy.family_forward import training_family
 from convdip_training.anatomy.head_model import build_head
-from convdip_training.anatomy.template import package_folder
 from convdip_training.config import FamilyConfig, HeadConfig
 
 FAMILY = FamilyConfig(skull_s_m=(0.006, 0.02), spacing="ico3")
 
 
 @pytest.fixture(scope="module")
-def own(bert):
-    trans = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
+def own(bert, trans):
     return HeadConfig(
         subject="bert", subjects_dir=str(bert.parent), trans=str(trans), spacing="ico2"
     )

@@ -7,7 +7,6 @@ from convdip.errors import ConfigError
 from convdip.live.spline import sphere_centre
 from convdip_training.anatomy.head_model import build_head
 from convdip_training.anatomy.subject import find_subject
-from convdip_training.anatomy.template import package_folder
 from convdip_training.config import HeadConfig
 
 
@@ -121,13 +120,10 @@ def test_the_template_s_head_is_the_shipped_one(shipped):
     assert np.abs(difference).max() < 1e-4 * np.abs(head.lead_field).max()
 
 
-def test_a_freesurfer_subject_of_ones_own(bert):
+def test_a_freesurfer_subject_of_ones_own(bert, trans):
     """Surfaces, BEM, atlas and transform are the subject's."""
-    carried = package_folder("mne") / "data" / "fsaverage" / "fsaverage-trans.fif"
     head = build_head(
-        HeadConfig(
-            subject="bert", subjects_dir=str(bert.parent), trans=str(carried), spacing="ico2"
-        )
+        HeadConfig(subject="bert", subjects_dir=str(bert.parent), trans=str(trans), spacing="ico2")
     )
     assert head.n_dipoles == 324
     assert head.triangles.shape == (640, 3)
